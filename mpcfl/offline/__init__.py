@@ -1,0 +1,1 @@
+"""Correlated randomness: recipes and the dealer (floor 2)."""

@@ -1,0 +1,125 @@
+"""Correlated randomness from a dealer: seeds for everybody, corrections for one.
+
+A *recipe* says which uniform masks a protocol needs and which values depend on them. Each compute party expands its
+share of the masks from the stream it has in common with the dealer. So does the dealer, for every party; it adds the
+shares up, computes what depends on them, and sends to the last compute party the one share that cannot be expanded.
+
+Dealer and parties meet the same requests in the same order because they run the same program. The dealer waits for
+nobody: it runs ahead until the connection is full, so memory stays bounded on both sides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import add, sub, xor
+
+import torch
+
+from mpcfl.ring.prg import Draw
+from mpcfl.world.session import Session
+
+Shape = tuple[int, ...]
+Tensors = list[torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """`masks`: shapes of uniform ring tensors. `derive(masks)`: the dealer computes what depends on them, `derived`
+    being its shapes. `xor`: shares are combined by exclusive or instead of addition (CrypTen's binary sharing)."""
+
+    name: str
+    masks: Sequence[Shape]
+    derived: Sequence[Shape]
+    derive: Callable[[Tensors], Tensors]
+    xor: bool = False
+
+
+def deal(session: Session, recipe: Recipe) -> tuple[Tensors, Tensors]:
+    """This party's shares of the masks and of the derived values, each a fresh one.
+
+    Cost, offline: one message of sum(derived) elements from the dealer to the last compute party; 0 rounds online.
+    """
+    operation = session.next_operation()
+    with session.phase("offline"), session.protocol(recipe.name):
+        if session.is_dealer:
+            correction = _correct(session, recipe, operation)
+            if not session.is_compute:
+                return _empty(recipe.masks), _empty(recipe.derived)
+            return correction
+        if not session.is_compute:
+            return _empty(recipe.masks), _empty(recipe.derived)
+        return _receive(session, recipe, operation)
+
+
+def _receive(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors, Tensors]:
+    dealer, is_last = session.roster.dealer, session.rank == session.roster.last
+    count = _count(recipe.derived)
+    if session.dry_run:
+        masks, derived = _empty(recipe.masks), _empty(recipe.derived)
+    else:
+        draw = session.draw(dealer, operation)
+        masks = _elements(draw, recipe.masks)
+        derived = [] if is_last else _elements(draw, recipe.derived)
+    if is_last and count:
+        flat = session.exchange({}, {dealer: ((count,), torch.int64)}, rounds=0)[dealer]
+        derived = _shaped(flat, recipe.derived)
+    return masks, derived
+
+
+def _correct(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors, Tensors]:
+    """Deal: expand everybody's shares, derive, send the correction. Returns the dealer's own share in a simulation."""
+    last, count = session.roster.last, _count(recipe.derived)
+    combine, part = (xor, xor) if recipe.xor else (add, sub)
+    own: tuple[Tensors, Tensors] = _empty(recipe.masks), _empty(recipe.derived)
+    correction = torch.empty(count, dtype=torch.int64, device="meta")
+    if not session.dry_run:
+        totals = [torch.zeros(shape, dtype=torch.int64) for shape in recipe.masks]
+        rest: list[tuple[int, Draw]] = []
+        for rank in session.roster.compute:
+            draw = _own_draw(session) if rank == session.rank else session.draw(rank, operation)
+            masks = _elements(draw, recipe.masks)
+            totals = [combine(total, mask) for total, mask in zip(totals, masks, strict=True)]
+            if rank == session.rank:
+                own = masks, _elements(draw, recipe.derived)
+            elif rank != last:
+                rest.append((rank, draw))
+        correction = _flat(recipe.derive(totals))
+        if session.is_compute:
+            correction = part(correction, _flat(own[1]))
+        for _, draw in rest:
+            correction = part(correction, _flat(_elements(draw, recipe.derived)))
+    if count:
+        session.exchange({last: correction}, {}, rounds=0)
+    return own
+
+
+def _own_draw(session: Session) -> Draw:
+    """Only in an insecure simulation: the dealer's own share, under a key that nobody else needs."""
+    from mpcfl.ring.prg import Stream, fresh_key
+
+    return Stream(fresh_key()).operation(1)
+
+
+def _elements(draw: Draw, shapes: Sequence[Shape]) -> Tensors:
+    return [draw.elements(shape) for shape in shapes]
+
+
+def _empty(shapes: Sequence[Shape]) -> Tensors:
+    return [torch.empty(shape, dtype=torch.int64, device="meta") for shape in shapes]
+
+
+def _count(shapes: Sequence[Shape]) -> int:
+    return sum(math.prod(shape) for shape in shapes)
+
+
+def _flat(tensors: Tensors) -> torch.Tensor:
+    if not tensors:
+        return torch.empty(0, dtype=torch.int64)
+    return torch.cat([tensor.reshape(-1) for tensor in tensors])
+
+
+def _shaped(flat: torch.Tensor, shapes: Sequence[Shape]) -> Tensors:
+    pieces = flat.split([math.prod(shape) for shape in shapes])
+    return [piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True)]

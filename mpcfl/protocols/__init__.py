@@ -1,0 +1,1 @@
+"""Protocols on shares, one file each (floor 3)."""

@@ -1,0 +1,78 @@
+"""Pinned matrix: mask X once and use it many times (PROTOCOLS.md, section 1).
+
+`pinned = Pinned(X)` draws the mask A; `pinned.opening()` opens E = X - A, once. Every product after that opens its
+other factor only. Products may share the round of the opening: `together(session, p.opening(), p.square())`.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from mpcfl.offline.dealing import Recipe, deal
+from mpcfl.protocols.rounds import Protocol
+from mpcfl.ring.product import gram, matmul, matmul_t
+from mpcfl.sharing.opening import Masked
+from mpcfl.sharing.share import Share, add_public
+
+
+class Pinned:
+    """X (n, d), shared, with its mask. The dealer alone knows the mask A as a whole, and no opened value."""
+
+    def __init__(self, x: Share) -> None:
+        self.x, self.session = x, x.session
+        self._whole_mask: torch.Tensor | None = None  # at the dealer only
+        (self._mask,), _ = deal(self.session, Recipe("pin", [x.shape], [], self._keep))
+        self._opened: torch.Tensor | None = None
+
+    def _keep(self, masks: list[torch.Tensor]) -> list[torch.Tensor]:
+        self._whole_mask = masks[0]
+        return []
+
+    def _dealt(self) -> torch.Tensor:
+        if self._whole_mask is None:
+            raise RuntimeError("only the dealer knows a mask")
+        return self._whole_mask
+
+    @property
+    def _e(self) -> torch.Tensor:
+        if self._opened is None:
+            raise RuntimeError("run opening() first, or in the same `together` before its products")
+        return self._opened
+
+    def opening(self) -> Protocol:
+        """Open E = X - A. Cost: 1 round, n d elements."""
+        (self._opened,) = yield [Masked(self.x._like(self.x._ring - self._mask, self.x.bound), protocol="pinned matrix")]
+
+    def times(self, v: Share) -> Protocol:
+        """X @ v, v (d, c) or (d,), at the sum of the scales. Cost: 1 round, d c elements; offline n c."""
+        (n, d), session = self.x.shape, self.session
+        out = (n, *v.shape[1:])
+        recipe = Recipe("pinned product", [v.shape], [out], lambda m: [matmul(self._dealt(), m[0])])
+        (b,), (c,) = deal(session, recipe)
+        (delta,) = yield [Masked(v._like(v._ring - b, v.bound), protocol="pinned product")]
+        # X v = X delta + E b + A b
+        ring = matmul(self.x._ring, delta) + matmul(self._e, b) + c
+        return Share(session, ring, scale=self.x.scale + v.scale, bound=d * self.x.bound * v.bound)
+
+    def square(self) -> Protocol:
+        """X @ X for a square X. Nothing more is opened; offline d^2."""
+        (d, _), session = self.x.shape, self.session
+        _, (c,) = deal(session, Recipe("pinned product", [], [(d, d)], lambda _: [_square(self._dealt())]))
+        yield []
+        e = self._e
+        ring = add_public(session, matmul(e, self._mask) + matmul(self._mask, e) + c, matmul(e, e))
+        return Share(session, ring, scale=2 * self.x.scale, bound=d * self.x.bound**2)
+
+    def gram(self) -> Protocol:
+        """X.T @ X, (d, d). Nothing more is opened; offline d^2, whatever n is."""
+        (n, d), session = self.x.shape, self.session
+        _, (c,) = deal(session, Recipe("pinned gram", [], [(d, d)], lambda _: [gram(self._dealt())]))
+        yield []
+        e = self._e
+        cross = matmul_t(e, self._mask)
+        ring = add_public(session, cross + cross.T + c, gram(e))
+        return Share(session, ring, scale=2 * self.x.scale, bound=n * self.x.bound**2)
+
+
+def _square(a: torch.Tensor) -> torch.Tensor:
+    return matmul(a, a)

@@ -1,0 +1,1 @@
+"""Shares, opening, reveal (floor 2)."""

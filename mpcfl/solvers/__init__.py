@@ -1,0 +1,1 @@
+"""Solvers on shared moments (floor 5)."""

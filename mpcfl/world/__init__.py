@@ -1,0 +1,1 @@
+"""Parties, sessions, transport and meter (floor 1)."""

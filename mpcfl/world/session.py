@@ -1,0 +1,134 @@
+"""One party's place in a run: who the others are, how to reach them, which keys are shared with whom.
+
+Every party executes the *same program*. What differs is what a session does with it:
+
+- a compute party holds shares and talks to the other compute parties;
+- the dealer meets every request for correlated randomness in the same order and sends corrections; it holds no
+  share, and in its program shares are tensors without content (torch's meta device), so it learns shapes only;
+- a data owner who does not compute sends its inputs and then likewise sees shapes until the result is revealed;
+- a dry run (`Session.dry`) sends nothing and counts: it is the plan, and equals the run by construction.
+
+Keys: each linked pair derives one 256-bit key from 32 random bytes of each side and the digest of the run; its
+ChaCha20 stream is used under operation numbers that only grow, so no stretch of a stream is used twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import torch
+
+from mpcfl.errors import AgreementError
+from mpcfl.ring.prg import Draw, Stream, derive, fresh_key
+from mpcfl.world.meter import Meter
+from mpcfl.world.party import Roster
+from mpcfl.world.wire import DryWire, Expected, Wire
+
+META = torch.device("meta")
+_DIGEST_BYTES = 32
+
+
+class Session:
+    """A party in a run. Make one with `Session.join` (mpcfl.world.join) or `Session.dry`."""
+
+    def __init__(self, roster: Roster, rank: int, wire: Wire, *, device: str = "cpu") -> None:
+        self.roster, self.rank, self.wire = roster, rank, wire
+        self.dry_run = isinstance(wire, DryWire)
+        self.device = META if self.dry_run or rank not in roster.compute else torch.device(device)
+        self.meter = Meter()
+        self.ledger: list[dict[str, Any]] = []
+        self.on_step: Callable[[str, int, int], None] | None = None
+        self._streams: dict[int, Stream] = {}
+        self._operation = 0
+
+    @classmethod
+    def dry(cls, roster: Roster, rank: int) -> Session:
+        """A session that sends nothing and counts what a run would send."""
+        return cls(roster, rank, DryWire())
+
+    def __repr__(self) -> str:
+        return f"Session({self.name}, rank {self.rank} of {self.roster.size})"
+
+    @property
+    def name(self) -> str:
+        return self.roster.names[self.rank]
+
+    @property
+    def is_compute(self) -> bool:
+        return self.rank in self.roster.compute
+
+    @property
+    def is_dealer(self) -> bool:
+        return self.rank == self.roster.dealer
+
+    @property
+    def holds_shares(self) -> bool:
+        """Whether shares have content here: at compute parties, outside a dry run."""
+        return self.is_compute and not self.dry_run
+
+    def agree(self, digest: bytes) -> None:
+        """Compare `digest` (of job and version) with every peer and derive the pair keys; one round.
+
+        AgreementError names the party that differs; nothing has been shared by then.
+        """
+        own = hashlib.sha256(digest).digest()
+        nonces = {peer: fresh_key() for peer in self.roster.peers(self.rank)}
+        sends = {peer: torch.frombuffer(bytearray(own + nonce), dtype=torch.uint8) for peer, nonce in nonces.items()}
+        size = _DIGEST_BYTES + 32
+        with self.protocol("agreement"):
+            received = self.exchange(sends, {peer: ((size,), torch.uint8) for peer in nonces})
+        if self.dry_run:
+            return
+        for peer, message in received.items():
+            theirs = bytes(message.numpy().tobytes())
+            if theirs[:_DIGEST_BYTES] != own:
+                raise AgreementError(
+                    f"{self.name} and {self.roster.names[peer]} do not run the same job and version of mpcfl",
+                    hint="give all parties the same job file (local paths may differ) and the same release of mpcfl",
+                )
+            low, high = sorted(((self.rank, nonces[peer]), (peer, theirs[_DIGEST_BYTES:])))
+            self._streams[peer] = Stream(derive(hashlib.sha256(low[1] + high[1]).digest(), "pair", own, low[0], high[0]))
+
+    def next_operation(self) -> int:
+        """The number of the next operation that draws randomness; equal at all parties, never repeated."""
+        self._operation += 1
+        return self._operation
+
+    def draw(self, peer: int, operation: int) -> Draw:
+        """What this party and `peer` both expand for `operation`; each number once a pair."""
+        return self._streams[peer].operation(operation)
+
+    def exchange(
+        self, sends: Mapping[int, torch.Tensor], receives: Mapping[int, Expected], *, rounds: int = 1
+    ) -> dict[int, torch.Tensor]:
+        """Send and receive at once, counted as `rounds` rounds (0 for messages that nobody waits for in turn)."""
+        payload = sum(tensor.numel() * tensor.element_size() for tensor in sends.values())
+        self.meter.count(rounds=rounds, messages=len(sends), payload=payload)
+        self.wire.phase = self.meter.phase_name
+        return self.wire.exchange(sends, receives)
+
+    def phase(self, name: str) -> AbstractContextManager[None]:
+        return self.meter.phase(name)
+
+    def protocol(self, name: str) -> AbstractContextManager[None]:
+        return self.meter.protocol(name)
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """Tell whoever listens (progress on a terminal), and the other parties, that work goes on."""
+        self.wire.advance()
+        if self.on_step is not None:
+            self.on_step(what, done, total)
+
+    @contextmanager
+    def closing(self) -> Iterator[Session]:
+        """Close the wire at the end; on an error tell the others first (without any content of the error)."""
+        try:
+            yield self
+        except BaseException as error:
+            self.wire.abort(f"{self.name} stopped: {type(error).__name__}", getattr(error, "culprit", None))
+            raise
+        finally:
+            self.wire.close()
