@@ -31,7 +31,8 @@ class Input:
 
 
 def share_inputs(session: Session, inputs: Sequence[Input]) -> list[Share]:
-    """All inputs at once: one round; an owner who does not compute sends each element once, to the last party."""
+    """All inputs at once: one round, or none where all owners compute; another owner sends each element once, to the
+    last compute party."""
     roster = session.roster
     rings: list[torch.Tensor] = []
     outgoing: list[torch.Tensor] = []
@@ -60,7 +61,9 @@ def share_inputs(session: Session, inputs: Sequence[Input]) -> list[Share]:
     if session.is_compute or outgoing:
         sends = {roster.last: torch.cat(outgoing)} if outgoing else {}
         with session.protocol("share"):
-            received = session.exchange(sends, {owner: ((size,), torch.int64) for owner, size in incoming.items()})
+            rounds = int(any(item.owner not in roster.compute for item in inputs))
+            expected = {owner: ((size,), torch.int64) for owner, size in incoming.items()}
+            received = session.exchange(sends, expected, rounds=rounds)
         cursor = dict.fromkeys(incoming, 0)
         for index, item in enumerate(inputs):
             if item.owner in received:

@@ -77,12 +77,12 @@ class Share:
 
     def times(self, public: torch.Tensor, *, scale: int = 0, bound: float) -> Share:
         """Elementwise with a public ring tensor at `scale` whose real elements stay within `bound`."""
-        return self._like(self._ring * public, self.bound * bound, self.scale + scale)
+        return self._like(self._ring * public.to(self._ring.device), self.bound * bound, self.scale + scale)
 
     def matmul_public(self, public: torch.Tensor, *, scale: int, bound: float) -> Share:
         """[x] @ public: (n, k) times a public ring matrix (k, m) at `scale`, real elements within `bound`."""
         terms = self.shape[-1]
-        return self._like(matmul(self._ring, public), self.bound * bound * terms, self.scale + scale)
+        return self._like(matmul(self._ring, public.to(self._ring.device)), self.bound * bound * terms, self.scale + scale)
 
     def divided_by_power(self, bits: int) -> Share:
         """x / 2^bits, free and exact: the same ring elements at a larger scale."""

@@ -15,7 +15,7 @@ ChaCha20 stream is used under operation numbers that only grow, so no stretch of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -76,7 +76,7 @@ class Session:
         """
         own = hashlib.sha256(digest).digest()
         nonces = {peer: fresh_key() for peer in self.roster.peers(self.rank)}
-        sends = {peer: torch.frombuffer(bytearray(own + nonce), dtype=torch.uint8) for peer, nonce in nonces.items()}
+        sends = {peer: _bytes_tensor(own + nonce) for peer, nonce in nonces.items()}
         size = _DIGEST_BYTES + 32
         with self.protocol("agreement"):
             received = self.exchange(sends, {peer: ((size,), torch.uint8) for peer in nonces})
@@ -91,6 +91,29 @@ class Session:
                 )
             low, high = sorted(((self.rank, nonces[peer]), (peer, theirs[_DIGEST_BYTES:])))
             self._streams[peer] = Stream(derive(hashlib.sha256(low[1] + high[1]).digest(), "pair", own, low[0], high[0]))
+
+    def publish(self, data: bytes) -> list[bytes]:
+        """Every party's `data` by rank: public facts such as schemas. Four rounds of phase setup, never in a plan.
+
+        Parties without a link to each other (dealer, data owners) hear of each other through rank 0.
+        """
+        with self.phase("setup"), self.protocol("publish"):
+            known = {self.rank: data, **self._swap(dict.fromkeys(self.roster.peers(self.rank), data))}
+            beyond = [rank for rank in range(self.roster.size) if rank not in self.roster.compute]
+            if self.rank == 0:
+                self._swap({rank: _pack([known[r] for r in beyond]) for rank in beyond}, receive=())
+            elif not self.is_compute:
+                known.update(zip(beyond, _unpack(self._swap({}, receive=(0,))[0]), strict=True))
+        return [known[rank] for rank in range(self.roster.size)]
+
+    def _swap(self, out: Mapping[int, bytes], receive: Iterable[int] | None = None) -> dict[int, bytes]:
+        """Send byte strings of unknown length: the lengths first."""
+        sources = list(out if receive is None else receive)
+        lengths = {peer: torch.tensor([len(data)]) for peer, data in out.items()}
+        sizes = self.exchange(lengths, {peer: ((1,), torch.int64) for peer in sources})
+        sends = {peer: _bytes_tensor(data) for peer, data in out.items()}
+        received = self.exchange(sends, {peer: ((int(sizes[peer]),), torch.uint8) for peer in sources})
+        return {peer: tensor.numpy().tobytes() for peer, tensor in received.items()}
 
     def next_operation(self) -> int:
         """The number of the next operation that draws randomness; equal at all parties, never repeated."""
@@ -132,3 +155,20 @@ class Session:
             raise
         finally:
             self.wire.close()
+
+
+def _bytes_tensor(data: bytes) -> torch.Tensor:
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else torch.empty(0, dtype=torch.uint8)
+
+
+def _pack(items: Sequence[bytes]) -> bytes:
+    return b"".join(len(item).to_bytes(8, "little") + item for item in items)
+
+
+def _unpack(data: bytes) -> list[bytes]:
+    items = []
+    while data:
+        size = int.from_bytes(data[:8], "little")
+        items.append(data[8 : 8 + size])
+        data = data[8 + size :]
+    return items

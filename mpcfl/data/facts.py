@@ -1,0 +1,85 @@
+"""What is public about the joint table: columns, who holds what, how many rows. The plan is made from it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mpcfl.data.moments import split_rows
+from mpcfl.data.schema import Agreed, Schema, agree_horizontal, agree_vertical
+from mpcfl.world.party import Roster
+from mpcfl.world.session import Session
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """features: names in the order of the weights. rows: all rows of each owner, by rank. holders: in a vertical
+    partition the rank that holds each column, features first and the target last; empty in a horizontal one."""
+
+    partition: str
+    features: tuple[str, ...]
+    target: str
+    rows: Mapping[int, int]
+    holders: tuple[int, ...] = ()
+    test_fraction: float = 0.0
+    seed: int = 0
+    held_out: Mapping[int, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        counts = {rank: int(split_rows(rows, self.test_fraction, self.seed).sum()) for rank, rows in self.rows.items()}
+        object.__setattr__(self, "held_out", counts)
+
+    @property
+    def columns(self) -> int:
+        """D: the features and the target."""
+        return len(self.features) + 1
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        return tuple(sorted(self.rows))
+
+    @property
+    def total_rows(self) -> int:
+        """Rows of the joint table, held-out ones among them."""
+        return max(self.rows.values()) if self.holders else sum(self.rows.values())
+
+    @property
+    def counts(self) -> list[dict[int, int]]:
+        """Training rows by owner, and held-out rows by owner if there are any."""
+        train = {rank: rows - self.held_out[rank] for rank, rows in self.rows.items()}
+        return [train, dict(self.held_out)] if self.test_fraction else [train]
+
+    def positions(self, rank: int) -> list[int]:
+        """Places of the columns of owner `rank` among the D."""
+        return [j for j, holder in enumerate(self.holders) if holder == rank]
+
+
+def facts_of(
+    roster: Roster, partition: str, schemas: Mapping[str, Schema], target: str, *, test_fraction: float, seed: int
+) -> Facts:
+    """Facts from every owner's schema, by party name; AgreementError names what does not fit together."""
+    agree = agree_horizontal if partition == "horizontal" else agree_vertical
+    agreed: Agreed = agree(schemas, target)
+    holders: tuple[int, ...] = ()
+    if partition == "vertical":
+        names = [*(agreed.owners[feature] for feature in agreed.features), str(agreed.target_owner)]
+        holders = tuple(roster.rank_of(name) for name in names)
+    return Facts(
+        partition=partition,
+        features=agreed.features,
+        target=target,
+        rows={roster.rank_of(name): rows for name, rows in agreed.rows.items()},
+        holders=holders,
+        test_fraction=test_fraction,
+        seed=seed,
+    )
+
+
+def agree_on_facts(
+    session: Session, partition: str, own: Schema | None, target: str, *, test_fraction: float = 0.0, seed: int = 0
+) -> Facts:
+    """Every owner publishes its schema (names, kinds, number of rows); every party checks that they fit together."""
+    texts = session.publish(own.with_target(target).to_json().encode() if own else b"")
+    names = session.roster.names
+    schemas = {names[r]: Schema.from_json(text.decode()) for r, text in enumerate(texts) if text}
+    return facts_of(session.roster, partition, schemas, target, test_fraction=test_fraction, seed=seed)

@@ -1,0 +1,36 @@
+"""What is to be trained: model, parameters by scikit-learn's names, solver, and what is revealed besides the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mpcfl.errors import JobError
+from mpcfl.solvers.doubling import Doubling
+from mpcfl.solvers.gradient import Gradient
+
+MODELS = ("linear", "ridge")
+METRICS = ("r2", "mse")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """model: "linear" or "ridge". alpha: ridge penalty, 0 for linear. metrics: of held-out rows, to be revealed.
+    standard_errors: reveal the variances of the coefficients. to: names of the parties that learn the result."""
+
+    model: str = "linear"
+    fit_intercept: bool = True
+    alpha: float = 0.0
+    solver: Doubling | Gradient = Doubling()
+    metrics: Sequence[str] = ()
+    standard_errors: bool = False
+    to: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.solver, Gradient) and (self.metrics or self.standard_errors):
+            raise JobError(
+                "metrics and standard errors are computed at the optimum, which the gradient solver does not promise",
+                hint='use [solver] name = "doubling"',
+            )
+        if self.standard_errors and self.alpha:
+            raise JobError("standard errors are for linear regression, not for ridge")

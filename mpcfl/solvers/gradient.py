@@ -1,0 +1,94 @@
+"""The classic loop: secret gradient, secret update, each iteration under MPC, on the data as given.
+
+Two rounds and 2 d elements an iteration (PROTOCOLS.md, section 8), after one opening of d^2 for each batch: the gradient
+is a product with the batch's pinned Gram matrix, and learning rate and 1/n are already in it (`mpcfl.data.batches`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mpcfl.data.batches import STEP_SCALE, Descent, share_batches
+from mpcfl.data.facts import Facts
+from mpcfl.data.source import Source
+from mpcfl.errors import JobError
+from mpcfl.protocols.pinned import Pinned
+from mpcfl.protocols.rounds import run, together
+from mpcfl.protocols.truncation import truncation
+from mpcfl.sharing.share import Share, zeros
+from mpcfl.world.session import Session
+
+_BITS = 33  # of scale and bound of the weights together: U w takes 26 and 2 more, a truncation 62
+_MARGIN = 4.0  # |U w - u| and |momentum * v| stay below this times the bound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gradient:
+    """batch: rows of a mini-batch, 0 for all. momentum: heavy ball. init: "zeros", or "random" from the public seed.
+    weight_bound: public bound of the weights' size; what they need beyond it costs as many bits of precision."""
+
+    learning_rate: float
+    iterations: int = 100
+    batch: int = 0
+    momentum: float = 0.0
+    init: str = "zeros"
+    weight_bound: float = 1024.0
+
+    def __post_init__(self) -> None:
+        if self.learning_rate <= 0 or self.iterations < 1 or self.batch < 0 or not 0 <= self.momentum < 1:
+            raise JobError("[solver] gradient needs learning_rate > 0, iterations >= 1, batch >= 0, 0 <= momentum < 1")
+        if not 1 <= self.weight_bound <= 2.0**24:
+            raise JobError("[solver] weight_bound must be from 1 to 2^24")
+
+    def start(self, facts: Facts, fit_intercept: bool) -> torch.Tensor:
+        """First weights, public: (d,) or (d + 1,) float64."""
+        size = len(facts.features) + fit_intercept
+        if self.init == "zeros":
+            return torch.zeros(size, dtype=torch.float64)
+        return torch.from_numpy(np.random.Generator(np.random.PCG64(facts.seed)).normal(size=size))
+
+    def train(self, session: Session, facts: Facts, fit_intercept: bool, alpha: float, own: Source | None) -> Share:
+        """Weights after the given number of iterations, the intercept last if there is one, still shared."""
+        if facts.test_fraction:
+            raise JobError("[evaluate] is for the doubling solver", hint="leave test_fraction out")
+        first = self.start(facts, fit_intercept)
+        descent = Descent(
+            learning_rate=self.learning_rate,
+            iterations=self.iterations,
+            momentum=self.momentum,
+            batch=self.batch,
+            fit_intercept=fit_intercept,
+            weight_bound=self.weight_bound,
+            start=float(first.norm()),
+        )
+        steps = [self._pinned(step, facts, fit_intercept, alpha) for step in share_batches(session, own, facts, descent)]
+        return self._descend(session, steps, first)
+
+    def _pinned(self, step: Share, facts: Facts, fit_intercept: bool, alpha: float) -> tuple[Pinned, Share]:
+        """The pinned matrix U, with the ridge penalty, and the constant u."""
+        d = len(facts.features)
+        size = d + fit_intercept
+        penalty = torch.zeros(size, size, dtype=torch.float64)
+        penalty[:d, :d] = torch.eye(d, dtype=torch.float64) * (alpha * self.learning_rate / facts.total_rows)
+        return Pinned((step[:size, :size] + penalty).within(2.0)), step[:size, size]
+
+    def _descend(self, session: Session, steps: list[tuple[Pinned, Share]], first: torch.Tensor) -> Share:
+        scale = _BITS - math.ceil(math.log2(self.weight_bound))
+        w = zeros(session, tuple(first.shape), scale=scale) + first
+        velocity = zeros(session, tuple(first.shape), scale=scale)
+        momentum = round(self.momentum * 2**STEP_SCALE)
+        for i in range(self.iterations):
+            session.step("gradient descent", i + 1, self.iterations)
+            pinned, target = steps[i % len(steps)]
+            opening = [pinned.opening()] if i < len(steps) else []
+            *_, change = together(session, *opening, pinned.times(w))
+            step = change.within(_MARGIN * self.weight_bound) - target.at_scale(change.scale)
+            if momentum:
+                step = step + (velocity * momentum).divided_by_power(STEP_SCALE)
+            velocity = run(session, truncation(step.within(_MARGIN * self.weight_bound), STEP_SCALE))
+            w = (w - velocity).within(self.weight_bound)
+        return w

@@ -1,0 +1,62 @@
+"""Take one's place in a run: find the others, agree that all run the same job, and have a `Session`.
+
+Started by torchrun (or by anything that sets its variables RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT). The parties are
+bound to ranks by the job; `Roster.names` says how.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from mpcfl.errors import JobError
+from mpcfl.version import VERSION
+from mpcfl.world.party import Roster
+from mpcfl.world.rendezvous import open_store
+from mpcfl.world.session import Session
+from mpcfl.world.tls import Credentials
+from mpcfl.world.transport import Mesh
+
+DEFAULT_TIMEOUT = 60.0
+
+
+@contextmanager
+def join(
+    roster: Roster,
+    *,
+    digest: bytes = b"",
+    timeout: float = DEFAULT_TIMEOUT,
+    encrypt: bool = True,
+    credentials: Credentials | None = None,
+    pins: Mapping[int, str] | None = None,
+    device: str = "cpu",
+) -> Iterator[Session]:
+    """A session in the run that this process was started for; closed at the end, with the others told if it fails.
+
+    `digest`: of what all parties must agree on besides the roster and the version of mpcfl. `timeout`: seconds that any
+    wait may last. `credentials`, `pins`: see `mpcfl.world.tls`. SetupError: not started by torchrun. JobError: as many
+    processes as parties are needed. PartyError: a party did not come. AgreementError: a party runs another job.
+    """
+    size, rank = os.environ.get("WORLD_SIZE"), os.environ.get("RANK", "0")
+    if size is not None and size.isdecimal() and int(size) != roster.size:
+        raise JobError(
+            f"{size} processes were started for a job of {roster.size} parties ({', '.join(roster.names)})",
+            hint=f"torchrun --nproc-per-node {roster.size} ... on one machine, or one process a party",
+        )
+    store = open_store(int(rank) if rank.isdecimal() else 0, timeout)
+    mesh = Mesh.connect(
+        store,
+        rank=int(rank),
+        names=roster.names,
+        links=roster.links(),
+        timeout=timeout,
+        encrypt=encrypt,
+        credentials=credentials,
+        pins=pins,
+        prefix=f"mpcfl/{os.environ.get('TORCHELASTIC_RUN_ID', '0')}/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}",
+    )
+    session = Session(roster, int(rank), mesh, device=device)
+    with session.closing():
+        session.agree(f"{VERSION}|{roster.names}|{[sorted(p.roles) for p in roster.parties]}|".encode() + digest)
+        yield session
