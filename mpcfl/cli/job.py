@@ -1,0 +1,240 @@
+"""The job file: one TOML text that all parties hold, and that says everything about a run but the data.
+
+    [job]
+    name = "diabetes"
+    model = "linear"            # linear | ridge
+    partition = "horizontal"    # or "vertical"
+    target = "y"
+    [parties.north]
+    data = "north.csv"
+    roles = ["data", "compute"]
+    ...                         # at least two that compute, one that deals, one that has data
+
+The other sections and all defaults: `job_sections.py`. Whatever can be refused before the run is refused here.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mpcfl.cli.job_sections import (
+    SOLVERS,
+    Data,
+    Doubling,
+    Evaluate,
+    General,
+    Gradient,
+    Model,
+    Network,
+    Party,
+    Reveal,
+    choice,
+)
+from mpcfl.cli.job_tables import check_keys, check_table, parse_toml, section
+from mpcfl.errors import JobError
+
+SECTIONS = ("job", "model", "solver", "data", "evaluate", "reveal", "network", "parties")
+LOCAL = ("data", "certificate", "key")
+"""What a party may have under another path than the others say: not part of the digest."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """A checked job. Equal jobs have equal digests; `folder` is where relative paths start."""
+
+    # [job]: explained at `General`
+    name: str
+    target: str
+    partition: str = "horizontal"
+    timeout: float = 60.0
+    insecure_simulation: bool = False
+    seed: int = 0
+    device: str = "cpu"
+    # the other sections
+    model: Model
+    solver: Doubling | Gradient = dataclasses.field(default_factory=Doubling)
+    data: Data = dataclasses.field(default_factory=Data)
+    evaluate: Evaluate = dataclasses.field(default_factory=Evaluate)
+    reveal: Reveal = dataclasses.field(default_factory=Reveal)
+    """`to` is never empty in a job: the default is filled in."""
+    network: Network = dataclasses.field(default_factory=Network)
+    parties: tuple[Party, ...]
+    """In the order of the job file."""
+    folder: Path = dataclasses.field(default=Path(), compare=False)
+
+    def __post_init__(self) -> None:
+        General(model=self.model.name, **self._general())  # checks them
+        if self.model.standard_errors and self.solver.name != "doubling":
+            raise JobError(
+                "[model] standard_errors needs the inverse that only the doubling solver has",
+                hint='set name = "doubling" under [solver]',
+            )
+        self._check_roles()
+        names = tuple(party.name for party in self.parties)
+        for name in self.reveal.to:
+            choice("[reveal] to", name, names)
+        if not self.reveal.to:
+            to = tuple(party.name for party in self.parties if "data" in party.roles or "compute" in party.roles)
+            object.__setattr__(self, "reveal", Reveal(to=to))
+
+    def _check_roles(self) -> None:
+        for name in (names := [party.name for party in self.parties]):
+            if names.count(name) > 1:
+                raise JobError(
+                    f"party {name!r} appears twice", hint="each organisation is one party, with one or more roles"
+                )
+        dealers = self._having("dealer")
+        for party in self.parties:
+            if "dealer" in party.roles and "compute" in party.roles and not self.insecure_simulation:
+                raise JobError(
+                    f"[parties.{party.name}]: the dealer must not compute: it could read everything",
+                    hint='let a party deal that has no "compute" role; it may have "data"',
+                )
+        if len(dealers) > 1:
+            raise JobError(f"{' and '.join(dealers)} both deal: a job has one dealer", hint='leave one role "dealer"')
+        if len(self.compute_parties) < 2:
+            raise JobError(
+                f"{len(self.compute_parties)} party computes, two are needed at least"
+                if self.compute_parties
+                else "no party computes, two are needed at least",
+                hint='give two parties the role "compute"',
+            )
+        if not dealers and not self.insecure_simulation:
+            raise JobError(
+                "no party deals", hint='give a party that does not compute the role "dealer"; it may have "data"'
+            )
+        if not self.data_parties:
+            raise JobError("no party has data", hint='give a party the role "data" and a table')
+
+    def _general(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(General) if field.name != "model"}
+
+    def _having(self, role: str) -> tuple[str, ...]:
+        return tuple(party.name for party in self.parties if role in party.roles)
+
+    @property
+    def compute_parties(self) -> tuple[str, ...]:
+        """Their names, in job order."""
+        return self._having("compute")
+
+    @property
+    def data_parties(self) -> tuple[str, ...]:
+        """Their names, in job order, which is that of the features in a vertical partition."""
+        return self._having("data")
+
+    @property
+    def dealer(self) -> str:
+        """Its name; in an insecure simulation without a dealer, the first compute party."""
+        return (self._having("dealer") or self.compute_parties)[0]
+
+    @property
+    def ranks(self) -> tuple[str, ...]:
+        """Names by rank: compute parties in job order, the dealer unless it computes, then owners of data only."""
+        return tuple(dict.fromkeys((*self.compute_parties, self.dealer, *self.data_parties)))
+
+    def party(self, name: str) -> Party:
+        """The party of this name; JobError if there is none."""
+        choice("party", name, tuple(party.name for party in self.parties))
+        return next(party for party in self.parties if party.name == name)
+
+    def resolve(self, path: str) -> Path:
+        """A path of the job file, relative to its folder."""
+        return self.folder / path
+
+    def to_dict(self) -> dict[str, Any]:
+        """The job as tables, every default filled in; `Job.from_dict` takes it back."""
+        model = dataclasses.asdict(self.model)
+        if self.model.name != "ridge":
+            del model["alpha"]
+        parties = {party.name: _present(party, "name") for party in self.parties}
+        return {
+            "job": {**self._general(), "model": model.pop("name")},
+            "model": model,
+            "solver": {"name": self.solver.name, **dataclasses.asdict(self.solver)},
+            "data": _present(self.data),
+            "evaluate": _present(self.evaluate),
+            "reveal": _present(self.reveal),
+            "network": _present(self.network),
+            "parties": parties,
+        }
+
+    def digest(self, version: str) -> str:
+        """SHA-256, hexadecimal, of all that the parties must agree on: the job without local paths, and the version of
+        mpcfl. Comments, spaces and defaults written out make no difference; the order of the parties does (ranks)."""
+        tables = self.to_dict()
+        tables["parties"] = [
+            {"name": name, **{key: value for key, value in party.items() if key not in LOCAL}}
+            for name, party in tables["parties"].items()
+        ]
+        text = json.dumps({"mpcfl": version, **tables}, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @staticmethod
+    def load(path: str | Path) -> "Job":
+        """The job in the TOML file at `path`. JobError, which names file, section and key, for whatever is wrong."""
+        path = Path(path)
+        try:
+            text = path.read_bytes().decode()
+        except OSError as error:
+            raise JobError(f"{path}: cannot be read: {error.strerror}", hint="name a job file in TOML") from None
+        except UnicodeDecodeError:
+            raise JobError(f"{path}: is not UTF-8 text", hint="name a job file in TOML") from None
+        try:
+            return Job.from_dict(parse_toml(text), path.parent)
+        except JobError as error:
+            raise JobError(f"{path}: {error.args[0]}", hint=error.hint) from None
+
+    @staticmethod
+    def from_dict(tables: Mapping[str, Any], folder: str | Path = ".") -> "Job":
+        """The job in `tables`, as a TOML parser or `to_dict` gives them."""
+        check_keys(tables, SECTIONS, "job file")
+        for name in ("job", "parties"):
+            if name not in tables:
+                raise JobError(
+                    f"section [{name}] is missing", hint=f"add it: [{'parties.NAME' if name == 'parties' else name}]"
+                )
+        general = section(General, tables["job"], "[job]")
+        model = tables.get("model", {})
+        solver = tables.get("solver", {})
+        check_table(model, "[model]")
+        check_table(solver, "[solver]")
+        check_table(tables["parties"], "[parties]")
+        if general.model != "ridge" and "alpha" in model:
+            raise JobError("[model] alpha belongs to ridge regression", hint='set model = "ridge" under [job]')
+        top = {f.name: getattr(general, f.name) for f in dataclasses.fields(General) if f.name != "model"}
+        return Job(
+            **top,
+            model=section(Model, model, "[model]", name=general.model),
+            solver=_solver(solver),
+            data=section(Data, tables.get("data", {}), "[data]"),
+            evaluate=section(Evaluate, tables.get("evaluate", {}), "[evaluate]"),
+            reveal=section(Reveal, tables.get("reveal", {}), "[reveal]"),
+            network=section(Network, tables.get("network", {}), "[network]"),
+            parties=tuple(section(Party, t, f"[parties.{n}]", name=n) for n, t in tables["parties"].items()),
+            folder=Path(folder),
+        )
+
+
+def _solver(table: Mapping[str, Any]) -> Doubling | Gradient:
+    settings = dict(table)
+    name = settings.pop("name", "doubling")
+    if not isinstance(name, str):
+        raise JobError("[solver] name must be a text in quotes")
+    choice("[solver] name", name, SOLVERS)
+    cls: type[Doubling] | type[Gradient] = Doubling if name == "doubling" else Gradient
+    other = Gradient if name == "doubling" else Doubling
+    for key in settings:
+        if key in other.__dataclass_fields__:
+            raise JobError(
+                f"[solver] {key} belongs to the other solver, not to {name!r}", hint="take it out, or change `name`"
+            )
+    return section(cls, settings, "[solver]")
+
+
+def _present(settings: Any, *without: str) -> dict[str, Any]:
+    tables = {k: v for k, v in dataclasses.asdict(settings).items() if v is not None and k not in without}
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in tables.items()}

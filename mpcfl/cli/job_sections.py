@@ -1,0 +1,220 @@
+"""The sections of a job file, one frozen dataclass each, with the explanation under each field.
+
+A section checks its own values when it is made, from a file or from Python. What concerns several sections at once is
+checked in `job.py`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mpcfl.data.names import did_you_mean
+from mpcfl.errors import JobError
+
+ROLES = ("data", "compute", "dealer")
+MODELS = ("linear", "ridge")
+SOLVERS = ("doubling", "gradient")
+PARTITIONS = ("horizontal", "vertical")
+METRICS = ("r2", "mse")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class General:
+    """[job]: what concerns the run as a whole."""
+
+    name: str
+    """A word for the run, in reports and file names."""
+    target: str
+    """The column to predict."""
+    model: str
+    """What to train, linear or ridge; its parameters are in [model]."""
+    partition: str = "horizontal"
+    """Either "horizontal": same columns, other rows at each party; or "vertical": same rows, other columns."""
+    timeout: float = 60.0
+    """Seconds that a party waits for another before it names it and stops."""
+    insecure_simulation: bool = False
+    """true allows a party to deal and compute: it can read everything. For trying things out on one's own data."""
+    seed: int = 0
+    """Public seed of row splits and batches. It hides nothing."""
+    device: str = "cpu"
+    """Where the compute parties work: "cpu", "cuda" or "cuda:N"."""
+
+    def __post_init__(self) -> None:
+        need("[job] name", bool(self.name.strip()), "must not be empty")
+        need("[job] target", bool(self.target), "must not be empty")
+        choice("[job] model", self.model, MODELS)
+        choice("[job] partition", self.partition, PARTITIONS)
+        need("[job] timeout", self.timeout > 0, "must be more than 0 seconds")
+        need("[job] seed", self.seed >= 0, "must be at least 0")
+        need("[job] device", bool(re.fullmatch(r"cpu|cuda(:\d+)?", self.device)), 'must be "cpu", "cuda" or "cuda:N"')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Model:
+    """[model], and `model` of [job]. Names and meanings are scikit-learn's."""
+
+    name: str
+    """One of "linear" (ordinary least squares), "ridge"."""
+    fit_intercept: bool = True
+    """Whether the model has an intercept; false: the data are taken as centred."""
+    alpha: float = 1.0
+    """Ridge only: the penalty on the squared weights, at least 0; the intercept is not penalised."""
+    standard_errors: bool = False
+    """Linear with the doubling solver only: reveal standard errors, t and p values beside the weights."""
+
+    def __post_init__(self) -> None:
+        choice("[job] model", self.name, MODELS)
+        need("[model] alpha", self.alpha >= 0, "must be at least 0")
+        need("[model] standard_errors", not self.standard_errors or self.name == "linear", "is for model 'linear'")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Doubling:
+    """[solver] name = "doubling": a thousand gradient steps in twenty rounds (P6)."""
+
+    steps: int = 65536
+    """Gradient steps that the result stands for: a power of two from 2 to 2^20. Ill-conditioned tables need more."""
+    refinements: int = 0
+    """Rounds of iterative refinement after the doubling, 0 to 3."""
+
+    @property
+    def name(self) -> str:
+        return "doubling"
+
+    def __post_init__(self) -> None:
+        power = self.steps > 0 and self.steps & (self.steps - 1) == 0
+        need("[solver] steps", power and 2 <= self.steps <= 2**20, "must be a power of two from 2 to 1048576")
+        need("[solver] refinements", 0 <= self.refinements <= 3, "must be 0 to 3")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gradient:
+    """[solver] name = "gradient": the classic loop, every gradient and every update under MPC."""
+
+    learning_rate: float
+    """Step size, more than 0. On columns of mean 0 and variance 1, 0.1 is a fair start."""
+    iterations: int = 100
+    """Number of updates, at least 1."""
+    batch: int = 0
+    """Rows in a mini-batch; 0: all rows in every iteration."""
+    momentum: float = 0.0
+    """Heavy-ball momentum, at least 0 and less than 1."""
+    init: str = "zeros"
+    """First weights: "zeros" or "random" (secret, uniform)."""
+
+    @property
+    def name(self) -> str:
+        return "gradient"
+
+    def __post_init__(self) -> None:
+        need("[solver] learning_rate", self.learning_rate > 0, "must be more than 0")
+        need("[solver] iterations", 1 <= self.iterations <= 2**20, "must be 1 to 1048576")
+        need("[solver] batch", self.batch >= 0, "must be at least 0 (0: all rows)")
+        need("[solver] momentum", 0 <= self.momentum < 1, "must be at least 0 and less than 1")
+        choice("[solver] init", self.init, ("zeros", "random"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Data:
+    """[data]: how every party reads its own table."""
+
+    impute: str | Mapping[str, float] | None = None
+    """What becomes of missing cells. Absent: they are refused. "mean": the mean of the column in the party's OWN table
+    (in a horizontal partition each party has another). "zero", or a number by column: impute = {age = 40.0}. A missing
+    target is always refused."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.impute, str):
+            choice("[data] impute", self.impute, ("mean", "zero"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluate:
+    """[evaluate]: metrics on held-out rows, computed under MPC."""
+
+    test_fraction: float = 0.0
+    """Fraction of each table's rows that is held out of training, 0 <= f < 1; drawn from the public seed."""
+    metrics: tuple[str, ...] = ()
+    """Which to reveal: "r2", "mse"."""
+
+    def __post_init__(self) -> None:
+        need("[evaluate] test_fraction", 0 <= self.test_fraction < 1, "must be at least 0 and less than 1")
+        for metric in self.metrics:
+            choice("[evaluate] metrics", metric, METRICS)
+        once("[evaluate] metrics", self.metrics)
+        need(
+            "[evaluate] metrics",
+            not self.metrics or self.test_fraction > 0,
+            "are computed on held-out rows: set test_fraction, 0.2 for instance",
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reveal:
+    """[reveal]: who learns the output."""
+
+    to: tuple[str, ...] = ()
+    """Names of parties. Absent: all that hold data or compute."""
+
+    def __post_init__(self) -> None:
+        once("[reveal] to", self.to)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Network:
+    """[network]: the links between parties."""
+
+    encrypt: bool = True
+    """TLS on every link. Say false only where nobody can read the wire: a dealer that can may recover data."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Party:
+    """[parties.NAME]: one organisation. Paths are relative to the job file, and no other party needs to have them."""
+
+    name: str
+    """The NAME in [parties.NAME]: letters, digits, hyphen and underscore."""
+    roles: tuple[str, ...]
+    """Of "data" (brings a table), "compute" (holds shares), "dealer" (makes correlated randomness)."""
+    data: str | None = None
+    """The party's table: CSV, Parquet or numpy file."""
+    certificate: str | None = None
+    """The party's TLS certificate (PEM); all parties have a copy."""
+    key: str | None = None
+    """The party's private key (PEM); read by this party only."""
+
+    def __post_init__(self) -> None:
+        where = f"[parties.{self.name}]"
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.name):
+            raise JobError(
+                f"party name {self.name!r} is not allowed", hint="use up to 64 letters, digits, hyphens and underscores"
+            )
+        for role in self.roles:
+            choice(f"{where} roles", role, ROLES)
+        once(f"{where} roles", self.roles)
+        need(f"{where} roles", bool(self.roles), "must name one role at least: data, compute, dealer")
+        if "data" in self.roles and self.data is None:
+            raise JobError(f"{where}: role 'data' needs a table", hint='add data = "file.csv", or drop the role')
+        if "data" not in self.roles and self.data is not None:
+            raise JobError(f"{where}: has data but not the role 'data'", hint="add the role, or take `data` out")
+        need(f"{where} key", self.key is None or self.certificate is not None, "needs a certificate beside it")
+
+
+def need(setting: str, holds: bool, rule: str) -> None:
+    """JobError that names the setting and its rule, unless the rule holds."""
+    if not holds:
+        raise JobError(f"{setting} {rule}")
+
+
+def choice(setting: str, word: str, known: tuple[str, ...]) -> None:
+    """JobError unless `word` is one of `known`."""
+    if word not in known:
+        hint = did_you_mean(word, known) or f"one of {', '.join(known)}"
+        raise JobError(f"{setting}: {word!r} is not known", hint=hint)
+
+
+def once(setting: str, words: tuple[str, ...]) -> None:
+    """JobError for a word that stands in a list twice."""
+    for word in words:
+        if words.count(word) > 1:
+            raise JobError(f"{setting}: {word!r} stands there twice")

@@ -1,0 +1,1 @@
+"""Floor 4, data: tables in, the agreed schema, local sufficient statistics."""

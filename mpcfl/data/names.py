@@ -1,0 +1,42 @@
+"""Column names: none empty, none twice, and the choice of some of them."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from mpcfl.errors import DataError
+
+
+def check_names(table: str, names: Sequence[str]) -> None:
+    """DataError for a name that is empty or stands twice."""
+    seen: set[str] = set()
+    for position, name in enumerate(names, start=1):
+        if not name.strip():
+            raise DataError(
+                f"{table}: column number {position} has no name",
+                hint="pandas writes its index so: use to_csv(..., index=False)",
+            )
+        if name in seen:
+            raise DataError(f"{table}: column {name!r} stands there twice", hint="give every column its own name")
+        seen.add(name)
+
+
+def choose(table: str, names: Sequence[str], wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """`wanted` in its order, all names if None; DataError for one that the table does not have."""
+    if not names:
+        raise DataError(f"{table}: has no column")
+    if wanted is None:
+        return tuple(names)
+    known = set(names)
+    for name in wanted:
+        if name not in known:
+            raise DataError(f"{table}: has no column {name!r}", hint=did_you_mean(name, names))
+    check_names(f"{table} (columns asked for)", wanted)
+    if not wanted:
+        raise DataError(f"{table}: no column was asked for")
+    return tuple(wanted)
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str | None:
+    """A hint that names the nearest of `known`, None where nothing is near."""
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else None
