@@ -73,7 +73,7 @@ class Doubling:
     """[solver] name = "doubling": a thousand gradient steps in twenty rounds (P6)."""
 
     steps: int = 65536
-    """Gradient steps that the result stands for: a power of two from 2 to 2^20. Ill-conditioned tables need more."""
+    """Gradient steps that the result stands for: a power of two from 4 to 2^20. Ill-conditioned tables need more."""
     refinements: int = 0
     """Rounds of iterative refinement after the doubling, 0 to 3."""
 
@@ -83,7 +83,7 @@ class Doubling:
 
     def __post_init__(self) -> None:
         power = self.steps > 0 and self.steps & (self.steps - 1) == 0
-        need("[solver] steps", power and 2 <= self.steps <= 2**20, "must be a power of two from 2 to 1048576")
+        need("[solver] steps", power and 4 <= self.steps <= 2**20, "must be a power of two from 4 to 1048576")
         need("[solver] refinements", 0 <= self.refinements <= 3, "must be 0 to 3")
 
 
@@ -100,7 +100,9 @@ class Gradient:
     momentum: float = 0.0
     """Heavy-ball momentum, at least 0 and less than 1."""
     init: str = "zeros"
-    """First weights: "zeros" or "random" (secret, uniform)."""
+    """First weights: "zeros", or "random": normal, from the public seed."""
+    weight_bound: float = 1024.0
+    """Public bound of the size of all weights; a larger one costs as many bits of precision."""
 
     @property
     def name(self) -> str:
@@ -112,6 +114,7 @@ class Gradient:
         need("[solver] batch", self.batch >= 0, "must be at least 0 (0: all rows)")
         need("[solver] momentum", 0 <= self.momentum < 1, "must be at least 0 and less than 1")
         choice("[solver] init", self.init, ("zeros", "random"))
+        need("[solver] weight_bound", 1 <= self.weight_bound <= 2**24, "must be 1 to 16777216")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -64,7 +64,7 @@ def batches(facts: Facts, size: int) -> list[npt.NDArray[np.int64]]:
 
 def share_batches(session: Session, own: Source | None, facts: Facts, descent: Descent) -> list[Share]:
     """U of each batch, (D', D') at scale 26, D' = features, intercept, target. Cost: share 1 round (an owner who does
-    not compute sends D'^2 elements a batch, or its columns once); vertical also 1 opening of the rows and 1 truncation."""
+    not compute sends D'^2 elements a batch, or its columns once); vertical also an opening and a truncation."""
     chosen = batches(facts, descent.batch)
     if facts.partition == "vertical":
         return _vertical(session, own, facts, descent, chosen)
@@ -99,8 +99,8 @@ def _own_batches(
 
 
 def _check(name: str, mean: Array, descent: Descent, *, parts: int) -> None:
-    """GuardError unless this owner's part keeps the loop stable and the weights within their bound. `mean`: mean of z z^T
-    over its rows; `parts`: number of owners whose blocks add up (vertical)."""
+    """GuardError unless this owner's part keeps the loop stable and the weights in bounds. `mean`: of z z^T over
+    its rows; `parts`: number of owners whose blocks add up (vertical)."""
     d = len(mean) - 1
     largest = float(np.linalg.eigvalsh(mean[:d, :d])[-1]) if d else 0.0
     if descent.learning_rate * largest * parts > STABLE:
@@ -108,7 +108,9 @@ def _check(name: str, mean: Array, descent: Descent, *, parts: int) -> None:
             f"{name}: learning_rate = {descent.learning_rate:g} makes gradient descent diverge on this table",
             hint="use a smaller learning_rate, bring the columns to mean 0 and variance 1, or use the doubling solver",
         )
-    travelled = descent.iterations * descent.learning_rate * float(np.linalg.norm(mean[:d, -1])) / (1 - descent.momentum)
+    travelled = (
+        descent.iterations * descent.learning_rate * float(np.linalg.norm(mean[:d, -1])) / (1 - descent.momentum)
+    )
     if descent.start + travelled > descent.weight_bound:
         raise GuardError(
             f"{name}: the weights might pass weight_bound = {descent.weight_bound:g}",
@@ -170,11 +172,11 @@ def _own_columns(session: Session, own: Source, facts: Facts, descent: Descent) 
 
 
 def _check_target(name: str, target: Array, descent: Descent) -> None:
-    """The other owners' columns are unknown here, but |h| <= sqrt(2 / learning_rate) times the root mean square of y."""
+    """The other owners' columns are unknown here, but |h| <= sqrt(2 / learning_rate) root(mean of y^2)."""
     size = math.sqrt(descent.learning_rate * float(np.mean(target**2)))
     travelled = descent.iterations * math.sqrt(STABLE) * size / (1 - descent.momentum)
     if size > _TARGET_BOUND / 2 or descent.start + travelled > descent.weight_bound:
         raise GuardError(
-            f"{name}: the target is too large for weight_bound = {descent.weight_bound:g} and {descent.iterations} steps",
+            f"{name}: the target is too large for weight_bound {descent.weight_bound:g} in {descent.iterations} steps",
             hint="bring the target to mean 0 and variance 1, raise [solver] weight_bound, or use the doubling solver",
         )

@@ -1,4 +1,4 @@
-"""What an owner of a vertical partition does with its own columns: centre, scale, check, in float64 and in the clear."""
+"""What an owner of a vertical partition does with its own columns: centre, scale, check, in float64, in the clear."""
 
 from __future__ import annotations
 

@@ -44,6 +44,12 @@ class Facts:
         return max(self.rows.values()) if self.holders else sum(self.rows.values())
 
     @property
+    def training_rows(self) -> int:
+        """Rows of the joint table that are not held out."""
+        train = self.counts[0].values()
+        return max(train) if self.holders else sum(train)
+
+    @property
     def counts(self) -> list[dict[int, int]]:
         """Training rows by owner, and held-out rows by owner if there are any."""
         train = {rank: rows - self.held_out[rank] for rank, rows in self.rows.items()}

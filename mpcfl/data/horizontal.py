@@ -104,9 +104,7 @@ def _variance_thresholds(gram: Share) -> torch.Tensor:
     return torch.tensor([int(unit * 4.0**-k) for k in range(1, LEVELS + 1)])
 
 
-def _scale(
-    grams: list[Share], distance: Share | None, mean: Share | None, size: Share, layout: Layout
-) -> Protocol:
+def _scale(grams: list[Share], distance: Share | None, mean: Share | None, size: Share, layout: Layout) -> Protocol:
     """Bring every variance of the training rows to [1/4, 1) / d by a power of two, and the held-out rows likewise."""
     found = yield from parallel(*[leading_power(g.diagonal(), _variance_thresholds(g), 1) for g in grams])
     power, count, varies = found[0]
@@ -153,4 +151,3 @@ def _fits(count: Share, test_count: Share) -> Protocol:
     far = torch.arange(2 * LEVELS) - LEVELS
     bits = yield from lookup(count - test_count + float(LEVELS), (far < TEST_SLACK // 2).to(torch.int64))
     return bits
-

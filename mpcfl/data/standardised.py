@@ -22,7 +22,7 @@ LEVELS = 16  # a spread below 2^-16 of the column's size counts as constant
 class Standardised:
     """D = d + 1 columns. With x~_j = x_j / 2^e_j:
 
-    gram (D, D): sum over rows of centred x~_i x~_j / (n d), plus the ridge penalty, scale 30, diagonal in [1/(4d), 1/d);
+    gram (D, D): sum over rows of centred x~_i x~_j / (n d), plus the penalty, scale 30, diagonal in [1/(4d), 1/d);
     exponent (D,): e_j, integers; power (D,): 2^(a_j - e_j), integers, where |x_j| <= 2^a_j;
     mean (D,): mean of x_j / 2^a_j, scale 30, None without intercept;
     varies (D,): bits, whether a column's spread could be brought to [1/4, 1); None where each owner has checked it;

@@ -82,7 +82,7 @@ def _entry_scale(kind: int) -> int:
 
 
 def _constants(session: Session, facts: Facts, local: OwnColumns | None) -> list[Share]:
-    """(D,) each: exponent, power 2^(a - e), mean / 2^a, penalty, spread of held-out rows; in the order of the columns."""
+    """(D,) each, in the order of the columns: exponent, 2^(a - e), mean / 2^a, penalty, spread of held-out rows."""
     inputs = []
     for rank in facts.owners:
         here = local if rank == session.rank else None
@@ -99,7 +99,13 @@ def _constants(session: Session, facts: Facts, local: OwnColumns | None) -> list
                 encode(spread, _final_scale(1), name="a spread"),
             ]
         d = len(facts.features)
-        public = [(0, 64.0), (0, _POWER_BOUND), (MEAN_SCALE, 1.0), (PRODUCT_SCALE, 1.0 / d), (_final_scale(1), _slack(1) / d)]
+        public = [
+            (0, 64.0),
+            (0, _POWER_BOUND),
+            (MEAN_SCALE, 1.0),
+            (PRODUCT_SCALE, 1.0 / d),
+            (_final_scale(1), _slack(1) / d),
+        ]
         inputs += [
             Input("constants of columns", rank, shape, scale, bound, ring)
             for (scale, bound), ring in zip(public, rings, strict=True)

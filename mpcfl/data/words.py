@@ -26,8 +26,8 @@ _PAIR_CLASSES = 2 * CLASSES  # the sum of two classes is at most 30; a lookup wa
 
 @dataclass(frozen=True)
 class Layout:
-    """The public shape of a horizontal partition. `counts`: rows by owner's rank, for the training rows and, if some are
-    held out, for those. Blocks are numbered likewise; `columns` D counts the target."""
+    """The public shape of a horizontal partition. `counts`: rows by owner's rank, for training and, if some are held
+    out, for those. Blocks are numbered likewise; `columns` D counts the target."""
 
     counts: Sequence[Mapping[int, int]]
     columns: int

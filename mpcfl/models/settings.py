@@ -1,4 +1,4 @@
-"""What is to be trained: model, parameters by scikit-learn's names, solver, and what is revealed besides the weights."""
+"""What is to be trained: model, parameters by scikit-learn's names, solver, and what is revealed besides."""
 
 from __future__ import annotations
 

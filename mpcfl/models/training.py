@@ -17,14 +17,19 @@ from mpcfl.data.source import Source
 from mpcfl.data.standardised import Standardised
 from mpcfl.data.vertical import share_columns
 from mpcfl.errors import GuardError
+from mpcfl.models.inference import inference
 from mpcfl.models.settings import Settings
-from mpcfl.protocols.rounds import together
+from mpcfl.protocols.rounds import Protocol, run, together
 from mpcfl.sharing.reveal import reveal
-from mpcfl.sharing.share import Share
 from mpcfl.solvers.gradient import Gradient
+from mpcfl.solvers.quality import mean_squared_error, squared_error, unexplained, variances
 from mpcfl.solvers.solution import Solution, converged
-from mpcfl.solvers.weights import real, shared_weights
+from mpcfl.solvers.weights import shared_weights
 from mpcfl.world.session import Session
+
+REACHED = "guard: the solution was reached"
+VARIES = "guard: each column varies"
+FITS = "guard: held-out rows are like the others"
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,9 @@ def train(session: Session, facts: Facts, settings: Settings, own: Source | None
     GuardError if the weights would be wrong: a column without spread, or a solution not reached. Raises what the local
     part raises (DataError), HeadroomError where a value might leave the ring.
     """
-    rows = sum(facts.counts[0].values()) if not facts.holders else max(facts.counts[0].values())
-    check_enough_rows(settings.model, rows, len(facts.features), settings.fit_intercept, settings.standard_errors)
+    check_enough_rows(
+        settings.model, facts.training_rows, len(facts.features), settings.fit_intercept, settings.standard_errors
+    )
     if isinstance(settings.solver, Gradient):
         with session.phase("online"):
             weights = settings.solver.train(session, facts, settings.fit_intercept, settings.alpha, own)
@@ -58,7 +64,7 @@ def train(session: Session, facts: Facts, settings: Settings, own: Source | None
             )
         else:
             shared = share_columns(session, own, facts, alpha=settings.alpha, centred=settings.fit_intercept)
-        solution = settings.solver.solve(session, shared)
+        solution = settings.solver.solve(session, shared, inverse=settings.standard_errors)
         return _reveal(session, facts, settings, shared, solution)
 
 
@@ -77,35 +83,63 @@ def _local(facts: Facts, own: Source | None, session: Session) -> list[Moments] 
 
 
 def _reveal(session: Session, facts: Facts, settings: Settings, shared: Standardised, solution: Solution) -> Outcome:
-    guards = [converged(solution.left_over)] if solution.left_over is not None else []
-    (mantissa, exponent), *bits = together(session, shared_weights(shared, solution.coefficients), *guards)
-    outputs: dict[str, Share] = {"mantissa": mantissa, "exponent": exponent}
-    checks: dict[str, Share] = {}
-    if bits:
-        checks["guard: the solution was reached"] = bits[0]
+    """Weights, guards and what else was asked for, in one round."""
+    protocols: dict[str, Protocol] = {"weights": shared_weights(shared, solution.coefficients)}
+    if solution.left_over is not None:
+        protocols[REACHED] = converged(solution.left_over)
+    if settings.standard_errors:
+        protocols["variances"] = variances(shared, solution)
+    if settings.metrics:
+        error = run(session, squared_error(shared, solution.coefficients))
+        wanted = {"mse": mean_squared_error, "r2": unexplained}
+        protocols |= {name: wanted[name](shared, error) for name in settings.metrics}
+    results = dict(zip(protocols, together(session, *protocols.values()), strict=True))
     if shared.varies is not None:
-        checks["guard: each column varies"] = shared.varies
-    outputs |= checks
-    found = reveal(outputs, to=settings.to, reason="the trained model")
-    _check(found, checks, facts)
-    return _outcome(real(found["mantissa"], found["exponent"]), settings, facts, {})
+        results[VARIES] = shared.varies
+    if shared.test_fits is not None:
+        results[FITS] = shared.test_fits
+    found = reveal(results, to=settings.to, reason="the trained model, as the job asks for it")
+    _check(found, facts)
+    d = len(facts.features)
+    extras: dict[str, Any] = {}
+    if settings.standard_errors and found["variances"].device.type != "meta":
+        freedom = facts.training_rows - d - settings.fit_intercept
+        extras["inference"] = inference(found["weights"].numpy()[:d], found["variances"].numpy(), freedom)
+    if settings.metrics and found["weights"].device.type != "meta":
+        extras["metrics"] = {name: _metric(name, float(found[name]), d) for name in settings.metrics}
+    return _outcome(found["weights"], settings, facts, extras)
 
 
-def _check(found: dict[str, torch.Tensor], checks: dict[str, Share], facts: Facts) -> None:
-    varies = found.get("guard: each column varies")
-    if varies is not None and varies.device.type != "meta" and not bool(varies.round().bool().all()):
-        names = [*facts.features, facts.target]
-        constant = [name for name, bit in zip(names, varies.round().tolist(), strict=True) if not bit]
+def _metric(name: str, value: float, d: int) -> float:
+    return 1 - value if name == "r2" else value * d
+
+
+def _check(found: dict[str, torch.Tensor], facts: Facts) -> None:
+    """GuardError, which names column or setting, unless every guard that was revealed is set."""
+    names = [*facts.features, facts.target]
+    constant = _unset(found.get(VARIES), names)
+    if constant:
         raise GuardError(
-            f"column '{constant[0]}' is constant, or spreads less than 1/65536 of its size" + _more(constant),
+            f"column '{constant[0]}' is constant, or spreads less than 1/65536 of its size{_more(constant)}",
             hint="leave it out, or subtract a common constant from it",
         )
-    reached = found.get("guard: the solution was reached")
-    if reached is not None and reached.device.type != "meta" and not bool(reached.round()):
+    if _unset(found.get(REACHED), ["solution"]):
         raise GuardError(
             "the solution was not reached: columns depend on each other, or the table is badly conditioned",
             hint="raise [solver] steps (up to 1048576), leave out columns that follow from others, or use ridge",
         )
+    wild = _unset(found.get(FITS), names)
+    if wild:
+        raise GuardError(
+            f"column '{wild[0]}' spreads many times more in the held-out rows than in the others{_more(wild)}",
+            hint="choose another [job] seed, or shuffle the rows",
+        )
+
+
+def _unset(bits: torch.Tensor | None, names: list[str]) -> list[str]:
+    if bits is None or bits.device.type == "meta":
+        return []
+    return [name for name, bit in zip(names, bits.reshape(-1).round().tolist(), strict=True) if not bit]
 
 
 def _more(names: list[str]) -> str:

@@ -61,7 +61,7 @@ def _receive(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors,
     else:
         draw = session.draw(dealer, operation)
         masks = _elements(draw, recipe.masks)
-        derived = [] if is_last else _elements(draw, recipe.derived)
+        derived = [] if is_last and count else _elements(draw, recipe.derived)
     if is_last and count:
         flat = session.exchange({}, {dealer: ((count,), torch.int64)}, rounds=0)[dealer]
         derived = _shaped(flat, recipe.derived)

@@ -18,7 +18,7 @@ from mpcfl.protocols.lookup import lookup, unit_vectors
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.truncation import logical_shift
 from mpcfl.sharing.opening import Masked
-from mpcfl.sharing.share import Share, add_public
+from mpcfl.sharing.share import Share, add_public, require_headroom
 
 _DIGIT, _BASE = 4, 16
 _FIRST, _SECOND = 16, 4  # digits of 64 bits, of the low 16 of 17 bits
@@ -28,11 +28,13 @@ _SMALL = 17  # bits of Z, sign included
 def at_least(x: Share, thresholds: torch.Tensor) -> Protocol:
     """Bits [x >= theta_k], scale 0, shape x.shape + (K,), for public ring elements `thresholds` (K,) at x's scale.
 
-    Needs |x - theta| < 2^63. Cost: 3 rounds, 8 bytes an element of x and 5 bytes a threshold; offline 256 elements
-    an element of x and 193 a threshold.
+    Needs |x - theta| < 2^63 by the bound of x, else HeadroomError. Cost: 3 rounds, 8 bytes an element of x and 5 bytes
+    a threshold; offline 256 elements an element of x and 193 a threshold.
     """
     session = x.session
     shape = (*x.shape, thresholds.shape[0])
+    widest = max(map(abs, thresholds.tolist()), default=0) / 2.0**x.scale
+    require_headroom(x._like(x._ring, x.bound + widest), 63, "a difference to be compared")
     recipe = Recipe("comparison", [x.shape], [(*x.shape, _FIRST, _BASE)], lambda m: [_digits(m[0], _FIRST)])
     (r,), (units,) = deal(session, recipe)
     (c,) = yield [Masked(x._like(x._ring + r, x.bound), protocol="comparison")]

@@ -34,6 +34,8 @@ def select(words: Share, index: Share) -> Protocol:
     Cost: 1 round, m elements and 1 byte each; offline 2 m elements each.
     """
     session, size = words.session, _table_size(words.shape[-1])
+    if words.shape[:-1] != index.shape:
+        raise ValueError(f"an index of shape {index.shape} does not fit words of shape {words.shape}")
     recipe = Recipe(
         "select", [index.shape, words.shape], [words.shape, words.shape], lambda m: _derive_select(m[0], m[1], size)
     )
@@ -54,7 +56,7 @@ def _point(index: Share, size: int) -> Protocol:
     shape = (*index.shape, size)
     recipe = Recipe("lookup", [index.shape], [shape], lambda m: [unit_vectors(m[0], size)])
     (r,), (units,) = deal(index.session, recipe)
-    (c,) = yield [Masked(index._like(index._ring + r, index.bound), _WIDEST)]
+    (c,) = yield [Masked(index._like(index._ring + r, index.bound), _WIDEST, "lookup")]
     return _rotation(c & (size - 1), size), units
 
 
@@ -76,4 +78,3 @@ def _table_size(size: int) -> int:
     if size < 1 or size & (size - 1) or size > 1 << _WIDEST:
         raise ValueError(f"a table needs a power of two of entries up to {1 << _WIDEST}, not {size}")
     return size
-

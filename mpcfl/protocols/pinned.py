@@ -41,7 +41,9 @@ class Pinned:
 
     def opening(self) -> Protocol:
         """Open E = X - A. Cost: 1 round, n d elements."""
-        (self._opened,) = yield [Masked(self.x._like(self.x._ring - self._mask, self.x.bound), protocol="pinned matrix")]
+        (self._opened,) = yield [
+            Masked(self.x._like(self.x._ring - self._mask, self.x.bound), protocol="pinned matrix")
+        ]
 
     def times(self, v: Share) -> Protocol:
         """X @ v, v (d, c) or (d,), at the sum of the scales. Cost: 1 round, d c elements; offline n c."""

@@ -16,6 +16,8 @@ def product(x: Share, y: Share) -> Protocol:
     Cost: 1 round, 2 elements each; offline 1 element each.
     """
     session, shape = x.session, x.shape
+    if y.shape != shape:  # broadcasting would hide several elements under one mask
+        raise ValueError(f"a product needs equal shapes, not {shape} and {y.shape}: expand the smaller one")
     (a, b), (c,) = deal(session, Recipe("product", [shape, shape], [shape], lambda m: [m[0] * m[1]]))
     d, e = yield [Masked(x._like(x._ring - a, x.bound)), Masked(y._like(y._ring - b, y.bound))]
     ring = add_public(session, d * b + e * a + c, d * e)
@@ -30,6 +32,8 @@ def congruence(matrix: Share, diagonal: Share) -> Protocol:
     """
     session, (d, _) = matrix.session, matrix.shape
     square = (d, d)
+    if matrix.shape != square or diagonal.shape != (d,):
+        raise ValueError(f"a congruence needs shapes (d, d) and (d,), not {matrix.shape} and {diagonal.shape}")
     recipe = Recipe("congruence", [square, (d,)], [square] * 4, lambda m: _derive(m[0], m[1]))
     (a, b), (bb, a_row, a_col, a_bb) = deal(session, recipe)
     masked = [
@@ -48,5 +52,3 @@ def _derive(a: torch.Tensor, b: torch.Tensor) -> list[torch.Tensor]:
     """[b_i b_j, A_ij b_i, A_ij b_j, A_ij b_i b_j]."""
     bb = b[:, None] * b[None, :]
     return [bb, a * b[:, None], a * b[None, :], a * bb]
-
-

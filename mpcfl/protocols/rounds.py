@@ -8,6 +8,7 @@ at one time in one message. Rounds of parallel protocols are therefore the maxim
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from types import GeneratorType
 from typing import Any
 
 import torch
@@ -58,7 +59,14 @@ def parallel(*protocols: Protocol) -> Protocol:
 
 
 def _named(item: Masked, protocol: Protocol) -> Masked:
-    return item if item.protocol else item._replace(protocol=protocol.__name__.replace("_", " "))
+    return item if item.protocol else item._replace(protocol=_name(protocol))
+
+
+def _name(protocol: Any) -> str:
+    """Of the innermost protocol, whichever called it: what the offline phase counts its recipe under."""
+    while isinstance(protocol.gi_yieldfrom, GeneratorType):
+        protocol = protocol.gi_yieldfrom
+    return protocol.__name__.replace("_", " ")
 
 
 def _open(session: Session, protocol: Protocol, openings: Openings) -> list[torch.Tensor]:

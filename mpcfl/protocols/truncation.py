@@ -21,8 +21,8 @@ def truncation(x: Share, bits: int) -> Protocol:
 
     Cost: 1 round, 1 element each; offline 2 elements each.
     """
-    if not 0 < bits < _OFFSET:
-        raise ValueError(f"cannot drop {bits} bits")
+    if not 0 < bits < _OFFSET or bits > x.scale:
+        raise ValueError(f"cannot drop {bits} bits at scale {x.scale}")
     require_headroom(x, _OFFSET, "a value to be truncated")
     session, shape = x.session, x.shape
     (rho,), (high, wrap) = deal(session, Recipe("truncation", [shape], [shape, shape], lambda m: _derive(m[0], bits)))

@@ -70,6 +70,4 @@ def share_inputs(session: Session, inputs: Sequence[Input]) -> list[Share]:
                 start = cursor[item.owner]
                 cursor[item.owner] += rings[index].numel()
                 rings[index] = received[item.owner][start : cursor[item.owner]].reshape(item.shape)
-    return [
-        Share(session, ring, scale=item.scale, bound=item.bound) for ring, item in zip(rings, inputs, strict=True)
-    ]
+    return [Share(session, ring, scale=item.scale, bound=item.bound) for ring, item in zip(rings, inputs, strict=True)]

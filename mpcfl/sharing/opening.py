@@ -22,8 +22,8 @@ _TYPES = {64: torch.int64, 32: torch.int32, 16: torch.int16, 8: torch.int8}
 
 
 class Masked(NamedTuple):
-    """A share to which a uniform mask has been added; `width`: bits of the ring that the mask lives in; `protocol`: whose
-    cost it is."""
+    """A share to which a uniform mask has been added. `width`: bits of the ring that the mask lives in; `protocol`:
+    whose cost it is."""
 
     share: Share
     width: int = 64
@@ -63,7 +63,7 @@ def _sum_by_stretches(session: Session, parts: list[torch.Tensor]) -> list[torch
     sends = {rank: _flatten(stretches[rank]) for rank in others}
     mine = stretches[session.rank]
     size = sum(part.numel() * part.element_size() for part in mine)
-    received = session.exchange(sends, {rank: ((size,), torch.uint8) for rank in others})
+    received = session.exchange(sends, dict.fromkeys(others, ((size,), torch.uint8)))
     sums = _add_up(mine, received, mine)
     expected = {rank: ((sends[rank].numel(),), torch.uint8) for rank in others}
     whole = session.exchange(dict.fromkeys(others, _flatten(sums)), expected)

@@ -32,26 +32,38 @@ def zero_share(session: Session, shape: tuple[int, ...]) -> torch.Tensor:
     return total
 
 
-def reveal(shares: Mapping[str, Share], *, to: Sequence[str] | None = None, reason: str) -> dict[str, torch.Tensor]:
+Floating = tuple[Share, Share]
+"""Mantissa and exponent of a value of secret size: mantissa * 2^exponent, revealed together as one value."""
+
+
+def reveal(
+    shares: Mapping[str, Share | Floating], *, to: Sequence[str] | None = None, reason: str
+) -> dict[str, torch.Tensor]:
     """Real values (float64) of `shares` by name, at the parties named in `to` (default: all that own data or compute).
 
     At other parties, and in a dry run, the tensors have no content. Writes one ledger entry a value, at every party.
     Cost: 1 round, every element once from each compute party to each receiver.
     """
-    session = next(iter(shares.values())).session
+    parts = {name: value if isinstance(value, tuple) else (value,) for name, value in shares.items()}
+    session = next(iter(parts.values()))[0].session
     names = list(to) if to is not None else default_receivers(session)
-    targets = [session.roster.rank_of(name) for name in names]
     rings = []
-    for name, share in shares.items():
-        require_headroom(share, REVEALED_BITS, name)
-        rings.append((share._ring + zero_share(session, share.shape)).reshape(-1))
-        write_ledger(session, name, share.shape, names, reason)
-    total = _sum_at(session, torch.cat(rings), targets)
-    pieces = total.split([ring.numel() for ring in rings])
+    for name, pieces in parts.items():
+        write_ledger(session, name, pieces[0].shape, names, reason)
+        for share in pieces:
+            require_headroom(share, REVEALED_BITS, name)
+            rings.append((share._ring + zero_share(session, share.shape)).reshape(-1))
+    total = _sum_at(session, torch.cat(rings), [session.roster.rank_of(name) for name in names])
+    flat = iter(total.split([ring.numel() for ring in rings]))
     return {
-        name: decode(piece.reshape(share.shape), share.scale)
-        for (name, share), piece in zip(shares.items(), pieces, strict=True)
+        name: _real([decode(next(flat).reshape(s.shape), s.scale) for s in pieces]) for name, pieces in parts.items()
     }
+
+
+def _real(parts: list[torch.Tensor]) -> torch.Tensor:
+    if len(parts) == 1 or parts[0].device.type == "meta":
+        return parts[0]
+    return torch.ldexp(parts[0], parts[1].round())
 
 
 def _sum_at(session: Session, ring: torch.Tensor, targets: Sequence[int]) -> torch.Tensor:
@@ -59,7 +71,8 @@ def _sum_at(session: Session, ring: torch.Tensor, targets: Sequence[int]) -> tor
     sends = {rank: ring for rank in targets if rank != session.rank} if session.is_compute else {}
     sources = [rank for rank in compute if rank != session.rank] if session.rank in targets else []
     with session.protocol("reveal"):
-        received = session.exchange(sends, {rank: (tuple(ring.shape), torch.int64) for rank in sources})
+        rounds = int(session.is_compute or bool(sources))  # a dealer who is told nothing has no round
+        received = session.exchange(sends, {rank: (tuple(ring.shape), torch.int64) for rank in sources}, rounds=rounds)
     if session.rank not in targets:
         return torch.empty(ring.shape, dtype=torch.int64, device="meta")
     total = ring if session.is_compute else torch.zeros(ring.shape, dtype=torch.int64, device="meta")

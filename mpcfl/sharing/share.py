@@ -28,7 +28,7 @@ RING_BITS = 64
 class Share:
     """One party's share; on a party without shares (dealer, dry run) a tensor of the same shape without content.
 
-    `scale`: fractional bits. `bound`: max |real value| that is publicly known. Carried by a CrypTen tensor.
+    `scale`: fractional bits, at least 0. `bound`: max |real value| that is publicly known. Carried by a CrypTen tensor.
     """
 
     __slots__ = ("_carrier", "bound", "scale", "session")
@@ -82,7 +82,9 @@ class Share:
     def matmul_public(self, public: torch.Tensor, *, scale: int, bound: float) -> Share:
         """[x] @ public: (n, k) times a public ring matrix (k, m) at `scale`, real elements within `bound`."""
         terms = self.shape[-1]
-        return self._like(matmul(self._ring, public.to(self._ring.device)), self.bound * bound * terms, self.scale + scale)
+        return self._like(
+            matmul(self._ring, public.to(self._ring.device)), self.bound * bound * terms, self.scale + scale
+        )
 
     def divided_by_power(self, bits: int) -> Share:
         """x / 2^bits, free and exact: the same ring elements at a larger scale."""
@@ -104,6 +106,8 @@ class Share:
         return self._like(self._ring[index], self.bound)
 
     def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("a share without dimensions has no length")
         return self.shape[0]
 
     @property
@@ -125,7 +129,10 @@ class Share:
     # -- CrypTen -----------------------------------------------------------------------------------------------------
 
     def to_crypten(self) -> Any:
-        """A CrypTen `MPCTensor` over the same share, no copy. Its `get_plain_text` bypasses the ledger: `reveal` here."""
+        """A CrypTen `MPCTensor` over the same share, no copy.
+
+        Its `get_plain_text` bypasses the ledger: `reveal` here.
+        """
         return _crypten.to_mpc_tensor(self._ring, self.scale)
 
     @classmethod
@@ -139,7 +146,7 @@ class Share:
     def __repr__(self) -> str:
         return f"Share(shape={self.shape}, scale={self.scale})"
 
-    def _no(self, *_: Any) -> NoReturn:
+    def _no(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("a share has no value of its own; mpcfl.reveal(share, to=..., reason=...) is the only exit")
 
     __bool__ = __float__ = __int__ = __iter__ = __array__ = __reduce__ = __reduce_ex__ = __eq__ = __lt__ = _no  # type: ignore[assignment]
@@ -173,6 +180,7 @@ def zeros(session: Session, shape: tuple[int, ...], *, scale: int) -> Share:
 def require_headroom(share: Share, bits: int, what: str) -> None:
     """HeadroomError unless |ring value| < 2^bits by the public bound; raised in the dry run, before any data move."""
     missing = share.scale + math.log2(share.bound) - bits if share.bound > 0 else -math.inf
+    share.session.headroom = min(share.session.headroom, -missing)
     if missing > 0:
         raise HeadroomError(
             f"{what} might need {math.ceil(missing)} bits more than the ring has",

@@ -1,16 +1,17 @@
 """A thousand steps of gradient descent in twenty rounds (PROTOCOLS.md, section 6).
 
-With M = I - G the iterate after T steps from zero is b_T = sum_{k<T} M^k h, and
+With M = I - G the iterate after T steps from zero is b_T = S_T h with S_T = sum_{k<T} M^k, and
 
-    b_2T = b_T + M^T b_T        M^2T = M^T M^T
+    b_2T = b_T + M^T b_T        S_2T = S_T + M^T S_T        M^2T = M^T M^T
 
 so that k doublings give exactly 2^k steps. The columns are standardised and divided by d (`mpcfl.data.standardised`),
-so 0 <= G <= 1: step size 1 converges, and rounding errors do not grow since ||M|| <= 1.
+so 0 <= G <= 1: step size 1 converges, and rounding errors do not grow since ||M|| <= 1. S_T tends to the inverse of G.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -20,13 +21,14 @@ from mpcfl.errors import JobError
 from mpcfl.protocols.pinned import Pinned
 from mpcfl.protocols.rounds import Protocol, run, together
 from mpcfl.protocols.truncation import truncation
-from mpcfl.sharing.share import Share
+from mpcfl.sharing.share import Share, zeros
 from mpcfl.solvers.solution import Solution
 from mpcfl.world.session import Session
 
 MOST_STEPS = 1 << 20
+_Bound = Callable[[int, int], float]
 _TRUNCATED_BITS = 62
-_REFINED_BITS = 8  # a converged solution leaves a residual below 2^-8
+_REFINED_BITS = 6  # a solution that was reached leaves a residual below 2^-6; one that was not is never revealed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,39 +49,69 @@ class Doubling:
     def doublings(self) -> int:
         return self.steps.bit_length() - 1
 
-    def solve(self, session: Session, moments: Standardised) -> Solution:
-        """Cost: each doubling 2 rounds and 2 (d^2 + d) elements, the last one d^2 + 2 d; a refinement 2 rounds and
-        2 d elements for each doubling and for the residual."""
+    def solve(self, session: Session, moments: Standardised, *, inverse: bool = False) -> Solution:
+        """The solution of G b = h, and the inverse of G if wanted.
+
+        Cost: each doubling 2 rounds and 2 (d^2 + d) elements (with inverse 2 (2 d^2 + d)), the last one d^2 fewer; each
+        refinement 2 rounds and 2 d elements for the residual and for each doubling.
+        """
         d = moments.features
         gram, h = moments.gram[:d, :d], moments.gram[:d, d]
         power = -gram + torch.eye(d, dtype=torch.float64)
+        sums = [h, zeros(session, (d, d), scale=GRAM_SCALE) + torch.eye(d, dtype=torch.float64)] if inverse else [h]
         powers: list[Pinned] = []
-        b = h
         for k in range(1, self.doublings + 1):
             session.step("doubling", k, self.doublings)
             pinned = Pinned(power.within(1.0))
             powers.append(pinned)
-            opening, times = pinned.opening(), pinned.times(b)
-            if k < self.doublings:
-                _, update, square = together(session, opening, times, pinned.square())
-                b, power = together(session, _step(b, update, k, d), truncation(square.within(1.0), GRAM_SCALE))
-            else:
-                _, update = together(session, opening, times)
-                b = run(session, _step(b, update, k, d))
-        return Solution(coefficients=b, left_over=power.diagonal().sum(0))
+            last = k == self.doublings
+            squares = [] if last else [pinned.square()]
+            _, *products = together(session, pinned.opening(), *[pinned.times(s) for s in sums], *squares)
+            bounds = [_solution_bound, _inverse_bound]
+            steps = [_step(s, p, k, d, bound) for s, p, bound in zip(sums, products, bounds, strict=False)]
+            drops = [] if last else [truncation(products[-1].within(1.0), GRAM_SCALE)]
+            results = together(session, *steps, *drops)
+            sums, power = results[: len(sums)], power if last else results[-1]
+        b = sums[0]
+        for _ in range(self.refinements):
+            b = b + _correction(session, gram, h, b, powers)
+        return Solution(coefficients=b, left_over=power.diagonal().sum(0), inverse=sums[1] if inverse else None)
 
 
-def _step(b: Share, update: Share, k: int, d: int) -> Protocol:
-    """b + M b after k doublings, at the largest scale that the next doubling can take."""
-    total = (b.at_scale(update.scale) + update).within(solution_bound(1 << k, d))
-    scale = _scale(solution_bound(1 << (k + 1), d))
-    return (yield from truncation(total, update.scale - scale)).within(total.bound)
+def _step(total: Share, product: Share, k: int, d: int, bound: _Bound) -> Protocol:
+    """total + M total after k doublings, at the largest scale that the next doubling can take."""
+    doubled = (total.at_scale(product.scale) + product).within(bound(1 << k, d))
+    scale = _scale(bound(1 << (k + 1), d))
+    return (yield from truncation(doubled, product.scale - scale)).within(doubled.bound)
 
 
-def solution_bound(steps: int, d: int) -> float:
+def _correction(session: Session, gram: Share, h: Share, b: Share, powers: list[Pinned]) -> Share:
+    """What is missing from b: the same steps from the residual, with the same powers, at a larger scale."""
+    pinned = Pinned(gram)
+    _, product = together(session, pinned.opening(), pinned.times(b))
+    residual = (h.at_scale(product.scale) - product).within(2.0**-_REFINED_BITS)
+    rest = run(session, truncation(residual, product.scale - GRAM_SCALE))
+    for k, power in enumerate(powers, start=1):
+        product = run(session, power.times(rest))
+        bound = _solution_bound(1 << k, gram.shape[0]) / 2.0**_REFINED_BITS
+        total = (rest.at_scale(product.scale) + product).within(bound)
+        rest = run(session, truncation(total, product.scale - min(GRAM_SCALE, _scale(2 * bound)))).within(bound)
+    return rest.within(2.0**-_REFINED_BITS) if rest.scale == b.scale else run(session, _to_scale(rest, b.scale))
+
+
+def _to_scale(x: Share, scale: int) -> Protocol:
+    return (yield from truncation(x, x.scale - scale))
+
+
+def _solution_bound(steps: int, d: int) -> float:
     """|b_T| <= max_x (1 - e^-x) / sqrt(x) * sqrt(T / d) = 0.64 sqrt(T / d), whatever the data: h = G^(1/2) u with
     |u|^2 <= 1/d, since G and h are blocks of one Gram matrix with last diagonal element below 1/d."""
     return 0.7 * max(1.0, math.sqrt(steps / d))
+
+
+def _inverse_bound(steps: int, _: int) -> float:
+    """|S_T| <= T: a sum of T powers of a contraction."""
+    return float(steps)
 
 
 def _scale(bound: float) -> int:

@@ -1,6 +1,6 @@
 """The classic loop: secret gradient, secret update, each iteration under MPC, on the data as given.
 
-Two rounds and 2 d elements an iteration (PROTOCOLS.md, section 8), after one opening of d^2 for each batch: the gradient
+Two rounds and 2 d elements an iteration (PROTOCOLS.md, section 8), after one opening of d^2 for each batch: a gradient
 is a product with the batch's pinned Gram matrix, and learning rate and 1/n are already in it (`mpcfl.data.batches`).
 """
 
@@ -65,7 +65,9 @@ class Gradient:
             weight_bound=self.weight_bound,
             start=float(first.norm()),
         )
-        steps = [self._pinned(step, facts, fit_intercept, alpha) for step in share_batches(session, own, facts, descent)]
+        steps = [
+            self._pinned(step, facts, fit_intercept, alpha) for step in share_batches(session, own, facts, descent)
+        ]
         return self._descend(session, steps, first)
 
     def _pinned(self, step: Share, facts: Facts, fit_intercept: bool, alpha: float) -> tuple[Pinned, Share]:

@@ -18,11 +18,13 @@ class Solution:
     """coefficients (d,) of the scaled columns.
 
     left_over: shared, (): trace of the matrix M^(T/2) that takes the error of the start to that after half the steps;
-    None where a solver does what it was asked for, step by step, and promises no optimum.
+    None where a solver does what it was asked for, step by step, and promises no optimum. inverse: (d, d), of the
+    scaled Gram matrix, where it was wanted.
     """
 
     coefficients: Share
     left_over: Share | None = None
+    inverse: Share | None = None
 
 
 def converged(left_over: Share) -> Protocol:

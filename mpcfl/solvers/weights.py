@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 
-import torch
-
 from mpcfl.data.standardised import MEAN_SCALE, Standardised
 from mpcfl.protocols.leading_power import MAX_BITS, normalised
 from mpcfl.protocols.product import product
@@ -61,10 +59,3 @@ def _split(x: Share, scale: int) -> Protocol:
     """(kept, rest) with x = kept + rest: kept at `scale`, and |rest| at most one unit of it."""
     kept = yield from truncation(x, x.scale - scale)
     return kept, (x - kept.at_scale(x.scale)).within(2.0**-scale)
-
-
-def real(mantissa: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:
-    """mantissa * 2^exponent in float64; tensors without content stay so."""
-    if mantissa.device.type == "meta":
-        return mantissa
-    return torch.ldexp(mantissa, exponent.round())

@@ -54,13 +54,23 @@ def _no_onnx(*_: Any, **__: Any) -> None:
 
 
 def carry(ring: torch.Tensor, scale: int) -> Any:
-    """A CrypTen `ArithmeticSharedTensor` over this party's share (no copy); `ring` int64, `scale` fractional bits."""
+    """A CrypTen `ArithmeticSharedTensor` over this party's share (no copy); `ring` int64, `scale` >= 0."""
+    if scale < 0:  # CrypTen's encoder knows 2^scale as an integer only
+        raise ValueError(f"scale {scale} is below 0")
     return load().mpc.primitives.ArithmeticSharedTensor.from_shares(ring, precision=scale)
 
 
 def to_mpc_tensor(ring: torch.Tensor, scale: int) -> Any:
-    """A CrypTen `MPCTensor` over this party's share (no copy)."""
-    return load().mpc.MPCTensor.from_shares(ring, precision=scale)
+    """A CrypTen `MPCTensor` over this party's share (no copy).
+
+    Its own `MPCTensor.from_shares` first makes an empty tensor, which draws masks and needs a communicator: then a
+    dealer or a dry run could not do what the compute parties do.
+    """
+    mpc = load().mpc
+    result = mpc.MPCTensor.__new__(mpc.MPCTensor)
+    load().CrypTensor.__init__(result)
+    result._tensor, result.ptype = carry(ring, scale), mpc.arithmetic
+    return result
 
 
 def from_mpc_tensor(tensor: Any) -> tuple[torch.Tensor, int]:

@@ -54,7 +54,9 @@ def join(
         encrypt=encrypt,
         credentials=credentials,
         pins=pins,
-        prefix=f"mpcfl/{os.environ.get('TORCHELASTIC_RUN_ID', '0')}/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}",
+        prefix="/".join(
+            ["mpcfl", *(os.environ.get(f"TORCHELASTIC_{name}", "0") for name in ("RUN_ID", "RESTART_COUNT"))]
+        ),
     )
     session = Session(roster, int(rank), mesh, device=device)
     with session.closing():

@@ -33,7 +33,7 @@ class Cost:
 
 @dataclass
 class Meter:
-    """The costs of one party. Phases are `setup`, `offline`, `online` and `local`; protocols are named by their file."""
+    """The costs of one party. Phases are `setup`, `offline`, `online`, `local`; protocols are named by their file."""
 
     costs: dict[tuple[str, str], Cost] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Meter:
     def count(self, *, rounds: int, messages: int, payload: int) -> None:
         """Add one exchange to the current phase and protocol; `payload` in bytes."""
         parts = self._parts or [(self.protocol_name, 1)]
-        whole = sum(size for _, size in parts)
+        whole = sum(size for _, size in parts) or 1  # nothing is sent for tensors without elements
         shares = [payload * size // whole for _, size in parts]
         shares[0] += payload - sum(shares)
         for index, ((name, _), share) in enumerate(zip(parts, shares, strict=True)):

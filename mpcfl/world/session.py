@@ -15,6 +15,7 @@ ChaCha20 stream is used under operation numbers that only grow, so no stretch of
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -40,6 +41,7 @@ class Session:
         self.device = META if self.dry_run or rank not in roster.compute else torch.device(device)
         self.meter = Meter()
         self.ledger: list[dict[str, Any]] = []
+        self.headroom = math.inf  # bits left at the tightest place so far; public, and the same in a dry run
         self.on_step: Callable[[str, int, int], None] | None = None
         self._streams: dict[int, Stream] = {}
         self._operation = 0
@@ -79,7 +81,7 @@ class Session:
         sends = {peer: _bytes_tensor(own + nonce) for peer, nonce in nonces.items()}
         size = _DIGEST_BYTES + 32
         with self.protocol("agreement"):
-            received = self.exchange(sends, {peer: ((size,), torch.uint8) for peer in nonces})
+            received = self.exchange(sends, dict.fromkeys(nonces, ((size,), torch.uint8)))
         if self.dry_run:
             return
         for peer, message in received.items():
@@ -90,7 +92,9 @@ class Session:
                     hint="give all parties the same job file (local paths may differ) and the same release of mpcfl",
                 )
             low, high = sorted(((self.rank, nonces[peer]), (peer, theirs[_DIGEST_BYTES:])))
-            self._streams[peer] = Stream(derive(hashlib.sha256(low[1] + high[1]).digest(), "pair", own, low[0], high[0]))
+            self._streams[peer] = Stream(
+                derive(hashlib.sha256(low[1] + high[1]).digest(), "pair", own, low[0], high[0])
+            )
 
     def publish(self, data: bytes) -> list[bytes]:
         """Every party's `data` by rank: public facts such as schemas. Four rounds of phase setup, never in a plan.
@@ -110,7 +114,7 @@ class Session:
         """Send byte strings of unknown length: the lengths first."""
         sources = list(out if receive is None else receive)
         lengths = {peer: torch.tensor([len(data)]) for peer, data in out.items()}
-        sizes = self.exchange(lengths, {peer: ((1,), torch.int64) for peer in sources})
+        sizes = self.exchange(lengths, dict.fromkeys(sources, ((1,), torch.int64)))
         sends = {peer: _bytes_tensor(data) for peer, data in out.items()}
         received = self.exchange(sends, {peer: ((int(sizes[peer]),), torch.uint8) for peer in sources})
         return {peer: tensor.numpy().tobytes() for peer, tensor in received.items()}

@@ -1,0 +1,124 @@
+"""`mpcfl train`: this process's part of a run. Start one process a party: torchrun, or a process in each place.
+
+torchrun --standalone --nproc-per-node 3 -m mpcfl train job.toml --out run
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from mpcfl.cli.assembly import credentials_of, roster_of, settings_of, table_of, writes_output
+from mpcfl.cli.collect import collect
+from mpcfl.cli.job import Job
+from mpcfl.cli.progress import Progress
+from mpcfl.data.facts import Facts, agree_on_facts
+from mpcfl.errors import AgreementError, JobError
+from mpcfl.models.settings import Settings
+from mpcfl.models.training import train
+from mpcfl.report.output import check_folder, write_run
+from mpcfl.report.record import RunRecord
+from mpcfl.report.terminal import summary
+from mpcfl.sharing.reveal import default_receivers
+from mpcfl.version import VERSION
+from mpcfl.world.join import join
+from mpcfl.world.session import Session
+
+
+def train_command(job_path: str, *, out: str | None, party: str | None) -> int:
+    """Run one party; 0 if all went well. Errors are raised, and the other parties told that this one stopped."""
+    job = Job.load(job_path)
+    record, writes = run_party(job, party=party, out=out)
+    if writes and out is not None:
+        paths = write_run(out, record)
+        print(summary(record))
+        print(f"written to {paths[0].parent}")
+    elif writes:
+        print(summary(record))
+    return 0
+
+
+def run_party(job: Job, *, party: str | None = None, out: str | None = None) -> tuple[RunRecord, bool]:
+    """(record, whether this process is the one that writes on this machine). `party`: its name; its rank is the place
+    of the party in `Job.ranks`."""
+    roster, settings = roster_of(job), settings_of(job)
+    rank = _rank(job, party)
+    credentials, pins = credentials_of(job, roster.names[rank])
+    with join(
+        roster,
+        digest=job.digest(VERSION).encode(),
+        timeout=job.timeout,
+        encrypt=job.network.encrypt,
+        credentials=credentials,
+        pins=pins,
+        device=job.device,
+    ) as session:
+        receivers = list(settings.to or default_receivers(session))
+        writes = writes_output(receivers, roster.names)
+        if writes and out is not None:
+            check_folder(out)
+        progress = Progress() if session.rank == 0 else None
+        session.on_step = progress
+        with session.phase("local"):
+            table = table_of(job, session.name)
+            schema = table.schema if table is not None else None
+        facts = agree_on_facts(
+            session, job.partition, schema, job.target, test_fraction=job.evaluate.test_fraction, seed=job.seed
+        )
+        outcome = train(session, facts, settings, table)
+        if progress is not None:
+            progress.close()
+        _check_plan(session, facts, settings)
+        return collect(session, job, facts, outcome), writes
+
+
+def _rank(job: Job, party: str | None) -> int:
+    """This process's rank: what torchrun set, or else the place of `party` in the job."""
+    names = job.ranks
+    if party is not None and party not in names:
+        raise JobError(f"--party {party}: no such party in the job", hint=f"the parties are {', '.join(names)}")
+    if "RANK" not in os.environ and party is not None:
+        os.environ["RANK"], os.environ["WORLD_SIZE"] = str(names.index(party)), str(len(names))
+    rank = int(os.environ.get("RANK", "0"))
+    if rank >= len(names):
+        raise JobError(f"rank {rank} has no party: the job has {len(names)}", hint="start one process a party")
+    if party is not None and names[rank] != party:
+        raise JobError(f"this process has rank {rank}, which is {names[rank]}, not {party}", hint="see mpcfl plan")
+    return rank
+
+
+def _check_plan(session: Session, facts: Facts, settings: Settings) -> None:
+    """What was sent must be what the plan says, to the byte."""
+    dry = Session.dry(session.roster, session.rank)
+    train(dry, facts, settings, None)
+    for phase in ("offline", "online"):
+        if dry.meter.exact().get(phase) != session.meter.exact().get(phase):
+            raise AgreementError(f"the {phase} phase did not cost what the plan says", hint="please report this run")
+
+
+def dump(record: RunRecord, path: str) -> None:
+    """Hand a record to the process that started this one (`mpcfl simulate`)."""
+    fields: dict[str, Any] = {
+        "party": record.party,
+        "version": record.version,
+        "job": record.job,
+        "features": list(record.features),
+        "target": record.target,
+        "coef": record.coef.tolist(),
+        "intercept": record.intercept,
+        "ledger": record.ledger,
+        "report": record.report,
+    }
+    Path(path).write_text(json.dumps(fields))
+
+
+def party_process(job_path: str, record_path: str) -> int:
+    """What `mpcfl simulate` starts for each party."""
+    record, writes = run_party(Job.load(job_path))
+    if writes:
+        dump(record, record_path)
+    sys.stdout.flush()
+    return 0

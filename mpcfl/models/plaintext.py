@@ -1,0 +1,99 @@
+"""The plaintext twins: what training gives when one process holds all rows. For comparison, never in a run.
+
+Same algorithm, same float64: the difference to the secure result is what fixed point costs, the difference in seconds
+what MPC costs.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mpcfl.data.batches import batches
+from mpcfl.data.facts import Facts
+from mpcfl.models.settings import Settings
+from mpcfl.solvers.gradient import Gradient
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Twin:
+    """Weights of plaintext training, its seconds, and relative distance to the optimum after so many gradient steps."""
+
+    coefficients: Array
+    intercept: float
+    seconds: float
+    convergence: list[tuple[int, float]]
+
+
+def plaintext_twin(x: Array, y: Array, facts: Facts, settings: Settings) -> Twin:
+    """x (n, d), y (n,): all training rows, in the order of the owners."""
+    start = time.perf_counter()
+    if isinstance(settings.solver, Gradient):
+        weights, path = _descent(x, y, facts, settings, settings.solver)
+        return Twin(*_split(weights, settings), time.perf_counter() - start, path)
+    weights = normal_equations(x, y, settings.alpha, settings.fit_intercept)
+    seconds = time.perf_counter() - start
+    return Twin(*_split(weights, settings), seconds, _doubling_path(x, y, settings))
+
+
+def normal_equations(x: Array, y: Array, alpha: float, fit_intercept: bool) -> Array:
+    """Ridge (alpha = 0: least squares) by centred normal equations, the intercept last if there is one."""
+    mean_x = x.mean(axis=0) if fit_intercept else np.zeros(x.shape[1])
+    mean_y = float(y.mean()) if fit_intercept else 0.0
+    centred = x - mean_x
+    gram = centred.T @ centred + alpha * np.eye(x.shape[1])
+    coefficients = np.linalg.solve(gram, centred.T @ (y - mean_y))
+    weights = np.append(coefficients, mean_y - mean_x @ coefficients) if fit_intercept else coefficients
+    return weights.astype(np.float64, copy=False)
+
+
+def _split(weights: Array, settings: Settings) -> tuple[Array, float]:
+    return (weights[:-1], float(weights[-1])) if settings.fit_intercept else (weights, 0.0)
+
+
+def _descent(
+    x: Array, y: Array, facts: Facts, settings: Settings, solver: Gradient
+) -> tuple[Array, list[tuple[int, float]]]:
+    z = np.c_[x, np.ones(len(x))] if settings.fit_intercept else x
+    penalty = np.full(z.shape[1], settings.alpha / len(x))
+    penalty[x.shape[1] :] = 0.0
+    w = solver.start(facts, settings.fit_intercept).numpy().copy()
+    velocity, chosen = np.zeros_like(w), batches(facts, solver.batch)
+    best = normal_equations(x, y, settings.alpha, settings.fit_intercept)
+    path = []
+    for i in range(solver.iterations):
+        rows = chosen[i % len(chosen)]
+        gradient = z[rows].T @ (z[rows] @ w - y[rows]) / len(rows) + penalty * w
+        velocity = solver.momentum * velocity + solver.learning_rate * gradient
+        w = w - velocity
+        path.append((i + 1, _distance(w, best)))
+    return w, path
+
+
+def _doubling_path(x: Array, y: Array, settings: Settings) -> list[tuple[int, float]]:
+    """Relative distance of the 2^k-step iterate to the optimum, in standardised columns, for k up to the solver's."""
+    solver = settings.solver
+    if isinstance(solver, Gradient):
+        return []
+    n, d = x.shape
+    centred = x - x.mean(axis=0) if settings.fit_intercept else x
+    target = y - y.mean() if settings.fit_intercept else y
+    spread = np.sqrt((centred**2).mean(axis=0) + settings.alpha / n)
+    scaled = centred / np.exp2(np.floor(np.log2(spread)) + 1)
+    ridge = settings.alpha / n / np.exp2(2 * np.floor(np.log2(spread)) + 2)
+    gram = (scaled.T @ scaled / n + np.diag(ridge)) / d
+    values, vectors = np.linalg.eigh(gram)
+    h = vectors.T @ (scaled.T @ target / n / d)
+    best = h / values
+    steps = [1 << k for k in range(1, solver.doublings + 1)]
+    iterates = [(1 - np.maximum(1 - values, 0) ** count) / values * h for count in steps]
+    return [(count, _distance(b, best)) for count, b in zip(steps, iterates, strict=True)]
+
+
+def _distance(w: Array, best: Array) -> float:
+    return float(np.linalg.norm(w - best) / max(float(np.linalg.norm(best)), 1e-300))
