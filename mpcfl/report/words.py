@@ -1,0 +1,124 @@
+"""What happened, who could have learned what, and how to go on, in sentences for people who were not there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mpcfl.report.record import RunRecord
+from mpcfl.report.units import count, listed, plural, small, visible
+
+MODELS = {"linear": "linear regression", "ridge": "ridge regression"}
+
+
+def title(record: RunRecord) -> str:
+    """One line: model, target, columns, rows."""
+    kind = record.at("model") or record.job.get("job", {}).get("model", "linear")
+    rows = record.at("rows")
+    return (
+        f"{MODELS.get(kind, str(kind))} of {visible(record.target)} on {plural(len(record.features), 'column')}"
+        f"{f' and {count(rows)} rows' if rows is not None else ''}"
+    )
+
+
+def partition(record: RunRecord) -> str:
+    """What each owner brought."""
+    owners = listed(map(visible, record.having("data") or record.at("parties") or [record.party]))
+    kind = record.at("partition") or record.job.get("job", {}).get("partition")
+    what = {
+        "horizontal": "rows of their own, with the same columns",
+        "vertical": "columns of their own, of the same rows",
+    }
+    return f"{owners} brought {what.get(str(kind), 'tables of their own')}."
+
+
+def agreement(record: RunRecord) -> str | None:
+    """How far the weights are from those of plaintext training; None where the tables were not local."""
+    relative, largest = record.at("error", "relative"), record.at("error", "max_abs")
+    if relative is None and largest is None:
+        return None
+    if relative is None:
+        return f"The weights differ from those of plaintext training on the pooled tables by at most {small(largest)}."
+    words = f"The weights are within {small(relative)} (relative) of plaintext training on the pooled tables"
+    return f"{words}{f'; the largest difference is {small(largest)}' if largest is not None else ''}."
+
+
+def simulated(record: RunRecord) -> bool:
+    """Were all tables on one machine? Only then can there be a plaintext twin."""
+    return record.at("plaintext") is not None or record.at("error") is not None
+
+
+def threat_model(record: RunRecord) -> list[str]:
+    """Who could read what: three sentences, and one more for each thing that was switched off."""
+    compute = [visible(name) for name in record.compute_parties] or ["the compute parties"]
+    dealer = visible(record.dealer) if record.dealer is not None else None
+    last = (
+        "What was revealed is as exact as plaintext training gives it (no noise was added), so it can say something "
+        "about single rows, above all where rows are few or a run is repeated with one row changed."
+    )
+    if dealer in compute:
+        return [
+            f"This was an experiment that protects nothing: {dealer} dealt the masks and computed as well.",
+            f"{dealer} alone could read everything that was shared in this run.",
+            last,
+        ]
+    helper = f", and {dealer} dealt random masks without seeing a message of the computation" if dealer else ""
+    alone = "no party alone can read what another has shared"
+    if len(compute) > 2:
+        alone += f", nor can any {len(compute) - 1} of the {len(compute)} compute parties together"
+    collusion = f"{listed(compute)} together could"
+    if dealer:
+        collusion += f", and so could {dealer} together with any one of them"
+    sentences = [
+        f"No table left its owner: {listed(compute)} computed on additive shares, each alone random{helper}.",
+        f"As long as all parties follow the protocol, {alone}; {collusion}.",
+        last,
+    ]
+    if record.job.get("network", {}).get("encrypt") is False:
+        sentences.append(
+            "TLS was off: the above holds only if nobody, the dealer least of all, could read the links between the "
+            "compute parties."
+        )
+    return sentences
+
+
+def how_to_use(record: RunRecord) -> dict[str, str]:
+    """Command, Python and arithmetic that apply the model."""
+    return {
+        "command": "mpcfl predict RUN_FOLDER table.csv",
+        "python": (
+            "from safetensors.numpy import load_file\n"
+            'model = load_file("model.safetensors")\n'
+            'y = x @ model["coef"] + model["intercept"]  # columns of x in the order of `features`'
+        ),
+        "formula": f"{visible(record.target)} = intercept + sum of coef * column",
+    }
+
+
+def job_text(record: RunRecord) -> str:
+    """The job as a job file, without local paths."""
+    lines: list[str] = []
+    for section, table in record.job.items():
+        parts = table.items() if section == "parties" else [("", table)]
+        for name, settings in parts:
+            if not settings:
+                continue
+            lines += ["", f"[{section}{f'.{name}' if name else ''}]"]
+            lines += [f"{key} = {_toml(value)}" for key, value in settings.items() if value is not None]
+            if section == "parties" and "data" in settings.get("roles", []):
+                lines.append('data = "..."  # the path of its own table, which no other party needs to know')
+    return "\n".join(lines[1:]) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_quoted(key)} = {_toml(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return repr(value) if isinstance(value, int | float) else _quoted(value)
+
+
+def _quoted(text: Any) -> str:
+    escaped = str(text).replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'
