@@ -49,6 +49,7 @@ class Descent:
     batch: int
     fit_intercept: bool
     weight_bound: float
+    alpha: float
     start: float  # norm of the first weights
 
 
@@ -75,7 +76,7 @@ def share_batches(session: Session, own: Source | None, facts: Facts, descent: D
         if own is not None and rank == session.rank:
             with session.phase("local"):
                 rings = _own_batches(session, own, facts, descent, chosen)
-        inputs += [Input("batch", rank, (width, width), STEP_SCALE, _TARGET_BOUND**2, ring) for ring in rings]
+        inputs += [Input("batch", rank, (width, width), STEP_SCALE, descent.weight_bound, ring) for ring in rings]
     shares = share_inputs(session, inputs)
     totals = shares[: len(chosen)]
     for start in range(len(chosen), len(shares), len(chosen)):
@@ -92,18 +93,18 @@ def _own_batches(
     rings: list[torch.Tensor | None] = []
     for total, local, rows in zip(sums, mine, chosen, strict=True):
         if len(local):
-            _check(own.name, total / len(local), descent, parts=1)
+            _check(own.name, total / len(local), descent, penalty=descent.alpha / facts.total_rows)
         total[-1, -1] = 0.0  # of the target nothing but its products with the features is needed
         rings.append(encode(total * (descent.learning_rate / len(rows)), STEP_SCALE, name="a batch"))
     return rings
 
 
-def _check(name: str, mean: Array, descent: Descent, *, parts: int) -> None:
+def _check(name: str, mean: Array, descent: Descent, *, parts: int = 1, penalty: float) -> None:
     """GuardError unless this owner's part keeps the loop stable and the weights in bounds. `mean`: of z z^T over
     its rows; `parts`: number of owners whose blocks add up (vertical)."""
     d = len(mean) - 1
     largest = float(np.linalg.eigvalsh(mean[:d, :d])[-1]) if d else 0.0
-    if descent.learning_rate * largest * parts > STABLE:
+    if descent.learning_rate * (largest * parts + penalty) > STABLE:
         raise GuardError(
             f"{name}: learning_rate = {descent.learning_rate:g} makes gradient descent diverge on this table",
             hint="use a smaller learning_rate, bring the columns to mean 0 and variance 1, or use the doubling solver",
@@ -167,7 +168,8 @@ def _own_columns(session: Session, own: Source, facts: Facts, descent: Descent) 
     if owns_target:
         _check_target(own.name, target, descent)
     z = np.concatenate([features, target], axis=1)
-    _check(own.name, z.T @ z / len(z), descent, parts=len(facts.owners))
+    penalty = descent.alpha / facts.total_rows
+    _check(own.name, z.T @ z / len(z), descent, parts=len(facts.owners), penalty=penalty)
     return z if owns_target else features
 
 

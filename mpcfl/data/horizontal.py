@@ -16,7 +16,8 @@ import torch
 
 from mpcfl.data.moments import Moments
 from mpcfl.data.standardised import GRAM_SCALE, LEVELS, PRODUCT_SCALE, TEST_SLACK, Standardised
-from mpcfl.data.words import FLOOR, STEP, Layout, own_inputs
+from mpcfl.data.words import FLOOR, LARGEST, STEP, Layout, own_inputs
+from mpcfl.errors import JobError
 from mpcfl.protocols.comparison import at_least
 from mpcfl.protocols.leading_power import leading_power
 from mpcfl.protocols.lookup import lookup, select
@@ -48,6 +49,8 @@ def share_moments(
     Cost: 9 rounds; a compute party opens 16 D^2 + O(D) elements and an owner shares as many, whatever the rows.
     """
     layout = Layout(counts, columns, alpha, centred)
+    if alpha / layout.rows > LARGEST**2:
+        raise JobError(f"[model] alpha = {alpha:g} is too large for {layout.rows} rows: all weights would be zero")
     sizes, means, *blocks = _sum_over_owners(session, own, layout)
     size = run(session, _largest(sizes, len(layout.owners)))
     low, high = torch.triu_indices(columns, columns)

@@ -21,6 +21,7 @@ from mpcfl.ring.fixed import encode_words
 from mpcfl.sharing.inputs import Input
 
 CLASSES, STEP, FLOOR = 16, 4, 20
+LARGEST = 2.0 ** (STEP * (CLASSES - 1) - FLOOR)
 _PAIR_CLASSES = 2 * CLASSES  # the sum of two classes is at most 30; a lookup wants a power of two
 
 

@@ -63,6 +63,7 @@ class Gradient:
             batch=self.batch,
             fit_intercept=fit_intercept,
             weight_bound=self.weight_bound,
+            alpha=alpha,
             start=float(first.norm()),
         )
         steps = [

@@ -160,16 +160,9 @@ class Rendezvous:
         """
         mine = {"wire": WIRE_VERSION, "host": own.host, "port": own.port}
         mine["certificate"] = base64.b64encode(own.certificate).decode()
-        keys = [f"address/{rank}" for rank in range(len(self.names))]
-        self._ask(lambda: self._store.set(self._key(keys[self.rank]), json.dumps(mine)))
-        pause = _FIRST_PAUSE
-        while not self._has(*keys):
-            self.heed()
-            if time.monotonic() > self.deadline:
-                raise self.absent([rank for rank, key in enumerate(keys) if not self._has(key)])
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
-        addresses = [self._read(rank, self._get(key)) for rank, key in enumerate(keys)]
+        self._meet_all("address", json.dumps(mine), "did not arrive")
+        self.deadline = time.monotonic() + self.timeout  # whoever was last, all have the same time left
+        addresses = [self._read(rank, self._get(f"address/{rank}")) for rank in range(len(self.names))]
         for rank, address in enumerate(addresses):
             self.places[rank] = address.place
             if bool(address.certificate) != bool(own.certificate):
@@ -177,7 +170,27 @@ class Rendezvous:
                 raise AgreementError(f"{self.names[with_]} encrypts the connections, {self.names[without]} does not")
         return addresses
 
-    def absent(self, missing: Sequence[int], fault: str = "did not arrive") -> PartyError:
+    def all_linked(self) -> None:
+        """Say that this party has linked up, and wait until all have; PartyError names who has not.
+
+        Who is linked with all its peers must not go on alone: it would take those who still wait for somebody else
+        for stalled. They find that out first, and know whom to name; hence the second more.
+        """
+        self.deadline += 1
+        self._meet_all("linked", "", "did not link up")
+
+    def _meet_all(self, what: str, own: str, fault: str) -> None:
+        keys = [f"{what}/{rank}" for rank in range(len(self.names))]
+        self._ask(lambda: self._store.set(self._key(keys[self.rank]), own))
+        pause = _FIRST_PAUSE
+        while not self._has(*keys):
+            self.heed()
+            if time.monotonic() > self.deadline:
+                raise self.absent([rank for rank, key in enumerate(keys) if not self._has(key)], fault)
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def absent(self, missing: Sequence[int], fault: str) -> PartyError:
         """The error that names all of `missing`."""
         others = ", ".join(self.names[rank] for rank in missing[1:])
         also = f" (nor did {others})" if others else ""

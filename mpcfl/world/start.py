@@ -11,7 +11,6 @@ from mpcfl.world import tls
 from mpcfl.world.blame import Lost
 from mpcfl.world.frame import Verdict
 from mpcfl.world.meeting import Channel, Meeting, listen
-from mpcfl.world.pulse import Pulse
 from mpcfl.world.rendezvous import Address, Rendezvous, Store, local_host
 
 Links = Collection[frozenset[int]] | Callable[[int, int], bool]
@@ -32,8 +31,7 @@ def link_up(
 ) -> tuple[Wires, list[str]]:
     """All connections of this party (non-blocking), and "host:port" of every party.
 
-    `credentials`: None means plaintext. Errors are those of `Mesh.connect`; the other parties have been told by then,
-    through the connections that were made and through the store.
+    `credentials`: None means plaintext. Errors are those of `Mesh.connect`; the other parties have been told by then.
     """
     pinned = {peer: tls.read_pin(pin, names[peer]) for peer, pin in pins.items()}
     start = Rendezvous(store, rank, names, prefix, timeout)
@@ -55,13 +53,11 @@ def link_up(
         meeting = Meeting(start, listener, peers, addresses, start.token(), credentials)
         wires = meeting.wires
         meeting.run()
+        start.all_linked()
     except MpcflError as error:
         listener.close()
         verdict = error.verdict if isinstance(error, Lost) else Verdict(rank, rank, error.args[0])
-        told = Pulse(rank, len(names), pulse_wires(wires), timeout=timeout)
-        told.fail(verdict)
         start.warn(verdict)
-        told.close()
         for sock in wires.values():
             sock.close()
         raise
