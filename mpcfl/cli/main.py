@@ -107,10 +107,8 @@ def _simulated(job: str | Path, out: str | Path | None) -> int:
     from mpcfl.report.terminal import summary
 
     record = simulate(job)
-    print(summary(record))
-    if out is not None:
-        write_run(out, record)
-        print(f"\nwritten to {out}: model.safetensors, card.json, ledger.json, report.json, report.html")
+    files = write_run(out, record) if out is not None else []
+    print(summary(record, files), end="")
     return 0
 
 

@@ -32,12 +32,9 @@ def train_command(job_path: str, *, out: str | None, party: str | None) -> int:
     """Run one party; 0 if all went well. Errors are raised, and the other parties told that this one stopped."""
     job = Job.load(job_path)
     record, writes = run_party(job, party=party, out=out)
-    if writes and out is not None:
-        paths = write_run(out, record)
-        print(summary(record))
-        print(f"written to {paths[0].parent}")
-    elif writes:
-        print(summary(record))
+    if writes:
+        files = write_run(out, record) if out is not None else []
+        print(summary(record, files), end="")
     return 0
 
 

@@ -30,6 +30,11 @@ from mpcfl.world.session import Session
 REACHED = "guard: the solution was reached"
 VARIES = "guard: each column varies"
 FITS = "guard: held-out rows are like the others"
+_GUARDS = {
+    REACHED: "one bit: without it the weights would be wrong, and nobody would know",
+    VARIES: "one bit a column: a column without spread has no weight",
+    FITS: "one bit a column: the metrics would be wrong where it is not set",
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ def train(session: Session, facts: Facts, settings: Settings, own: Source | None
     if isinstance(settings.solver, Gradient):
         with session.phase("online"):
             weights = settings.solver.train(session, facts, settings.fit_intercept, settings.alpha, own)
-            found = reveal({"weights": weights}, to=settings.to, reason="the trained model")
+            found = reveal({"weights": weights}, to=settings.to, reason="what the job asks for")
         return _outcome(found["weights"], settings, facts, {})
     with session.phase("local"):
         moments = _local(facts, own, session) if facts.partition == "horizontal" else None
@@ -98,7 +103,7 @@ def _reveal(session: Session, facts: Facts, settings: Settings, shared: Standard
         results[VARIES] = shared.varies
     if shared.test_fits is not None:
         results[FITS] = shared.test_fits
-    found = reveal(results, to=settings.to, reason="the trained model, as the job asks for it")
+    found = reveal(results, to=settings.to, reason="what the job asks for", reasons=_GUARDS)
     _check(found, facts)
     d = len(facts.features)
     extras: dict[str, Any] = {}

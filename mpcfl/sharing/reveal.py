@@ -37,11 +37,16 @@ Floating = tuple[Share, Share]
 
 
 def reveal(
-    shares: Mapping[str, Share | Floating], *, to: Sequence[str] | None = None, reason: str
+    shares: Mapping[str, Share | Floating],
+    *,
+    to: Sequence[str] | None = None,
+    reason: str,
+    reasons: Mapping[str, str] | None = None,
 ) -> dict[str, torch.Tensor]:
     """Real values (float64) of `shares` by name, at the parties named in `to` (default: all that own data or compute).
 
-    At other parties, and in a dry run, the tensors have no content. Writes one ledger entry a value, at every party.
+    At other parties, and in a dry run, the tensors have no content. Writes one ledger entry a value, at every party,
+    with `reason`, or what `reasons` says for a name.
     Cost: 1 round, every element once from each compute party to each receiver.
     """
     parts = {name: value if isinstance(value, tuple) else (value,) for name, value in shares.items()}
@@ -49,7 +54,7 @@ def reveal(
     names = list(to) if to is not None else default_receivers(session)
     rings = []
     for name, pieces in parts.items():
-        write_ledger(session, name, pieces[0].shape, names, reason)
+        write_ledger(session, name, pieces[0].shape, names, (reasons or {}).get(name, reason))
         for share in pieces:
             require_headroom(share, REVEALED_BITS, name)
             rings.append((share._ring + zero_share(session, share.shape)).reshape(-1))

@@ -87,7 +87,7 @@ class Meeting:
             if time.monotonic() > self._rendezvous.deadline:
                 fault = "did not link up"
                 if self._strangers:
-                    fault += f" ({self._strangers} connections of strangers were refused)"
+                    fault += f" (connections of strangers that were refused: {self._strangers})"
                 raise self._rendezvous.absent(sorted({peer for peer, _ in missing}), fault) from None
             return
         if isinstance(news, str):

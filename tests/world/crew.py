@@ -47,8 +47,10 @@ class Outcome:
 class Crew:
     """The processes of one run, by rank; a rank whose program is None does not exist."""
 
-    def __init__(self, processes: Mapping[int, BaseProcess], pipes: Mapping[int, Connection]) -> None:
-        self.processes, self._pipes = processes, pipes
+    def __init__(
+        self, store: dist.TCPStore, processes: Mapping[int, BaseProcess], pipes: Mapping[int, Connection]
+    ) -> None:
+        self.store, self.processes, self._pipes = store, processes, pipes
 
     def hear(self, rank: int) -> Any:
         """The next thing that party `rank` says."""
@@ -108,7 +110,7 @@ def crew(
         processes[rank].start()
         theirs.close()
     try:
-        yield Crew(processes, pipes)
+        yield Crew(store, processes, pipes)
     finally:
         for process in processes.values():
             process.kill()

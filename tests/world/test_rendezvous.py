@@ -146,6 +146,16 @@ def test_parties_missing_at_the_start_are_named_everywhere_even_where_not_linked
         assert outcome.at - began < 4
 
 
+def test_a_party_that_falls_silent_while_linking_up_is_named_also_by_who_is_not_linked_with_it() -> None:
+    with crew([linked, linked, None, linked], 4, links=DEALT, timeout=1.0, encrypt=False) as run:
+        entry = {"wire": 1, "host": "127.0.0.1", "port": 1, "certificate": ""}
+        run.store.set("mpcfl/0/address/2", json.dumps(entry))
+        outcomes = [run.outcome(rank) for rank in (0, 1, 3)]
+    for outcome in outcomes:
+        assert outcome.party == "east"
+        assert "east (rank 2, 127.0.0.1:1) did not link up within 1 s" in outcome.message
+
+
 def test_a_party_that_does_not_encrypt_is_named() -> None:
     with crew(linked, 2, settings=lambda rank: {"encrypt": rank == 0}) as run:
         outcomes = [run.outcome(rank) for rank in range(2)]
