@@ -69,12 +69,10 @@ def test_cost_is_three_rounds_8_bytes_a_value_and_5_a_threshold(k: int, parties:
     outcome = evaluate(parties, compared(torch.arange(k)), Given(torch.arange(n).reshape(3, 4), bound=HALF))
     for rank in range(parties):
         assert outcome.cost("online", rank) == {
-            "comparison": (2, 2 * others, (8 * n + 4 * n * k) * others),
-            "lookup": (1, others, n * k * others),
+            "comparison": (3, 3 * others, (8 * n + 5 * n * k) * others),
         }
     offline = outcome.cost("offline", parties)
-    assert offline == {"comparison": (0, 2, (256 * n + 65 * n * k) * 8), "lookup": (0, 1, 128 * n * k * 8)}
-    assert sum(cost[2] for cost in offline.values()) == 8 * (256 * n + 193 * n * k)
+    assert offline == {"comparison": (0, 1, (256 * n + 97 * n * k) * 8)}
 
 
 def test_the_result_is_a_bit_at_scale_0_with_a_dimension_for_the_thresholds() -> None:
