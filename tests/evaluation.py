@@ -25,14 +25,15 @@ EDGES += [sign * 2**k + off for k in (8, 16, 24, 40, 47, 55) for sign in (1, -1)
 
 @dataclass(frozen=True)
 class Given:
-    """What party 0 brings: ring elements at a scale; without a bound, the largest that there is."""
+    """What party 0 brings: ring elements at a scale; without a bound, the one that it reaches."""
 
     ring: torch.Tensor
     scale: int = 0
     bound: float | None = None
 
     def as_input(self, name: str, rank: int) -> Input:
-        bound = float(self.ring.abs().double().max()) / 2.0**self.scale if self.bound is None else self.bound
+        largest = float(self.ring.double().abs().max()) if self.ring.numel() else 0.0
+        bound = largest / 2.0**self.scale if self.bound is None else self.bound
         return Input(name, 0, tuple(self.ring.shape), self.scale, bound, self.ring if rank == 0 else None)
 
 

@@ -86,7 +86,8 @@ def _stretch(part: torch.Tensor, index: int, count: int) -> torch.Tensor:
 
 
 def _flatten(parts: Sequence[torch.Tensor]) -> torch.Tensor:
-    flat = [part.contiguous().view(torch.uint8) for part in parts]
+    # as_strided: torch takes a tensor of at most one element for contiguous whatever its stride, and then has no bytes
+    flat = [part.contiguous().as_strided((part.numel(),), (1,)).view(torch.uint8) for part in parts]
     return flat[0] if len(flat) == 1 else torch.cat(flat)
 
 

@@ -52,13 +52,15 @@ def reveal(
     parts = {name: value if isinstance(value, tuple) else (value,) for name, value in shares.items()}
     session = next(iter(parts.values()))[0].session
     names = list(to) if to is not None else default_receivers(session)
+    targets = [session.roster.rank_of(name) for name in names]
+    for name, pieces in parts.items():  # what is refused must not stand in the ledger
+        for share in pieces:
+            require_headroom(share, REVEALED_BITS, name)
     rings = []
     for name, pieces in parts.items():
         write_ledger(session, name, pieces[0].shape, names, (reasons or {}).get(name, reason))
-        for share in pieces:
-            require_headroom(share, REVEALED_BITS, name)
-            rings.append((share._ring + zero_share(session, share.shape)).reshape(-1))
-    total = _sum_at(session, torch.cat(rings), [session.roster.rank_of(name) for name in names])
+        rings += [(share._ring + zero_share(session, share.shape)).reshape(-1) for share in pieces]
+    total = _sum_at(session, torch.cat(rings), targets)
     flat = iter(total.split([ring.numel() for ring in rings]))
     return {
         name: _real([decode(next(flat).reshape(s.shape), s.scale) for s in pieces]) for name, pieces in parts.items()
