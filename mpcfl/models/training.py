@@ -125,7 +125,7 @@ def _check(found: dict[str, torch.Tensor], facts: Facts) -> None:
     constant = _unset(found.get(VARIES), names)
     if constant:
         raise GuardError(
-            f"column '{constant[0]}' is constant, or spreads less than 1/65536 of its size{_more(constant)}",
+            f"column '{constant[0]}' is constant, or spreads less than 1/4096 of its size{_more(constant)}",
             hint="leave it out, or subtract a common constant from it",
         )
     if _unset(found.get(REACHED), ["solution"]):
