@@ -36,6 +36,7 @@ def up(result: torch.Tensor, x: torch.Tensor, bits: int) -> torch.Tensor:
 
 def log_uniform(rng: np.random.Generator, count: int) -> torch.Tensor:
     size = np.exp2(rng.uniform(0, 61.9, count)).astype(np.int64)
+    size = np.where(size >> 52, size ^ rng.integers(0, 1 << 10, count), size)  # the bits that float64 lacks
     return torch.from_numpy(np.where(rng.integers(0, 2, count) == 1, size, -size))
 
 
