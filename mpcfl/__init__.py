@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mpcfl.models.linear import LinearRegression as LinearRegression
     from mpcfl.models.linear import Ridge as Ridge
     from mpcfl.models.linear import roster as roster
+    from mpcfl.models.logistic import LogisticRegression as LogisticRegression
     from mpcfl.protocols.aggregate import aggregate as aggregate
     from mpcfl.report.model import load_model as load_model
     from mpcfl.sharing.reveal import reveal as reveal
@@ -32,6 +33,7 @@ _HOMES = {
     "Gradient": "mpcfl.solvers.gradient",
     "Job": "mpcfl.cli.job",
     "LinearRegression": "mpcfl.models.linear",
+    "LogisticRegression": "mpcfl.models.logistic",
     "Ridge": "mpcfl.models.linear",
     "Session": "mpcfl.world.session",
     "Share": "mpcfl.sharing.share",

@@ -11,6 +11,7 @@ from mpcfl.data.reading import open_table
 from mpcfl.data.source import Source
 from mpcfl.errors import JobError
 from mpcfl.models.settings import Settings
+from mpcfl.protocols.harmonics import Series
 from mpcfl.solvers.doubling import Doubling
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.world.party import Party, Roster
@@ -41,12 +42,27 @@ def settings_of(job: Job) -> Settings:
     return Settings(
         model=job.model.name,
         fit_intercept=job.model.fit_intercept,
-        alpha=job.model.alpha if job.model.name == "ridge" else 0.0,
+        alpha=_penalty(job),
+        series=_series(job),
         solver=solver,
         metrics=job.evaluate.metrics,
         standard_errors=job.model.standard_errors,
         to=job.reveal.to or None,
     )
+
+
+def _penalty(job: Job) -> float:
+    """What multiplies half the squared weights beside the sum of losses (logistic), or the squared weights (ridge)."""
+    if job.model.name == "logistic":
+        return 0.0 if job.model.penalty == "none" else 1.0 / job.model.C
+    return job.model.alpha if job.model.name == "ridge" else 0.0
+
+
+def _series(job: Job) -> Series:
+    try:
+        return Series.within(int(job.model.sigmoid.get("range", 32)), float(job.model.sigmoid.get("error", 1e-4)))
+    except ValueError as error:
+        raise JobError(f"[model] sigmoid: {error}", hint="allow a larger error or a smaller range") from None
 
 
 def table_of(job: Job, name: str) -> Source | None:

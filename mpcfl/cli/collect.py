@@ -46,7 +46,7 @@ def collect(session: Session, job: Job, facts: Facts, outcome: Outcome) -> RunRe
             "solver": job.to_dict()["solver"],
             "iterations": iterations,
             "rounds_online": rounds if online is None else online.rounds,
-            "rounds_per_iteration": 2,
+            "rounds_per_iteration": 4 if job.model.name == "logistic" else 2,
             "bytes_online": {name: _total(costs[name], "online", "bytes") for name in names},
             "bytes_offline": {name: _total(costs[name], "offline", "bytes") for name in names},
             "messages_online": {name: _total(costs[name], "online", "messages") for name in names},

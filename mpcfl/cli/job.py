@@ -38,6 +38,8 @@ from mpcfl.cli.job_tables import check_keys, check_table, parse_toml, section
 from mpcfl.errors import JobError
 
 SECTIONS = ("job", "model", "solver", "data", "evaluate", "reveal", "network", "parties")
+MODEL_KEYS = {"alpha": "ridge", "C": "logistic", "penalty": "logistic", "sigmoid": "logistic"}
+"""Parameters that one model only has."""
 LOCAL = ("data", "certificate", "key")
 """What a party may have under another path than the others say: not part of the digest."""
 
@@ -148,8 +150,9 @@ class Job:
     def to_dict(self) -> dict[str, Any]:
         """The job as tables, every default filled in; `Job.from_dict` takes it back."""
         model = dataclasses.asdict(self.model)
-        if self.model.name != "ridge":
-            del model["alpha"]
+        for key, owner in MODEL_KEYS.items():
+            if self.model.name != owner:
+                del model[key]
         parties = {party.name: _present(party, "name") for party in self.parties}
         return {
             "job": {**self._general(), "model": model.pop("name")},
@@ -203,8 +206,9 @@ class Job:
         check_table(model, "[model]")
         check_table(solver, "[solver]")
         check_table(tables["parties"], "[parties]")
-        if general.model != "ridge" and "alpha" in model:
-            raise JobError("[model] alpha belongs to ridge regression", hint='set model = "ridge" under [job]')
+        for key, owner in MODEL_KEYS.items():
+            if key in model and general.model != owner:
+                raise JobError(f"[model] {key} belongs to model '{owner}'", hint=f'set model = "{owner}" under [job]')
         top = {f.name: getattr(general, f.name) for f in dataclasses.fields(General) if f.name != "model"}
         return Job(
             **top,

@@ -6,13 +6,13 @@ checked in `job.py`.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mpcfl.data.names import did_you_mean
 from mpcfl.errors import JobError
 
 ROLES = ("data", "compute", "dealer")
-MODELS = ("linear", "ridge")
+MODELS = ("linear", "ridge", "logistic")
 SOLVERS = ("doubling", "gradient")
 PARTITIONS = ("horizontal", "vertical")
 METRICS = ("r2", "mse")
@@ -27,7 +27,7 @@ class General:
     target: str
     """The column to predict."""
     model: str
-    """What to train, linear or ridge; its parameters are in [model]."""
+    """What to train: linear, ridge or logistic; its parameters are in [model]."""
     partition: str = "horizontal"
     """Either "horizontal": same columns, other rows at each party; or "vertical": same rows, other columns."""
     timeout: float = 60.0
@@ -54,17 +54,31 @@ class Model:
     """[model], and `model` of [job]. Names and meanings are scikit-learn's."""
 
     name: str
-    """One of "linear" (ordinary least squares), "ridge"."""
+    """One of "linear" (ordinary least squares), "ridge", "logistic" (two classes, coded 0 and 1)."""
     fit_intercept: bool = True
     """Whether the model has an intercept; false: the data are taken as centred."""
     alpha: float = 1.0
     """Ridge only: the penalty on the squared weights, at least 0; the intercept is not penalised."""
+    C: float = 1.0
+    """Logistic only: inverse of the penalty on the squared weights, more than 0, as in scikit-learn."""
+    penalty: str = "l2"
+    """Logistic only: "l2" or "none"."""
+    sigmoid: Mapping[str, float] = field(default_factory=lambda: {"range": 32, "error": 1e-4})
+    """Logistic only: within which range of X w, a power of two, the sigmoid is right, and to what error. A run that
+    leaves the range ends with an error."""
     standard_errors: bool = False
     """Linear with the doubling solver only: reveal standard errors, t and p values beside the weights."""
 
     def __post_init__(self) -> None:
         choice("[job] model", self.name, MODELS)
         need("[model] alpha", self.alpha >= 0, "must be at least 0")
+        need("[model] C", self.C > 0, "must be more than 0")
+        choice("[model] penalty", self.penalty, ("l2", "none"))
+        for key in self.sigmoid:
+            choice("[model] sigmoid", key, ("range", "error"))
+        size, error = self.sigmoid.get("range", 32), self.sigmoid.get("error", 1e-4)
+        need("[model] sigmoid.range", size in [2**k for k in range(1, 11)], "must be a power of two from 2 to 1024")
+        need("[model] sigmoid.error", 1e-6 <= error <= 0.1, "must be from 1e-6 to 0.1")
         need("[model] standard_errors", not self.standard_errors or self.name == "linear", "is for model 'linear'")
 
 

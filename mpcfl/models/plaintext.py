@@ -34,7 +34,8 @@ def plaintext_twin(x: Array, y: Array, facts: Facts, settings: Settings) -> Twin
     """x (n, d), y (n,): all training rows, in the order of the owners."""
     start = time.perf_counter()
     if isinstance(settings.solver, Gradient):
-        weights, path = _descent(x, y, facts, settings, settings.solver)
+        descend = _logistic_descent if settings.model == "logistic" else _descent
+        weights, path = descend(x, y, facts, settings, settings.solver)
         return Twin(*_split(weights, settings), time.perf_counter() - start, path)
     weights = normal_equations(x, y, settings.alpha, settings.fit_intercept)
     seconds = time.perf_counter() - start
@@ -73,6 +74,26 @@ def _descent(
         w = w - velocity
         path.append((i + 1, _distance(w, best)))
     return w, path
+
+
+def _logistic_descent(
+    x: Array, y: Array, facts: Facts, settings: Settings, solver: Gradient
+) -> tuple[Array, list[tuple[int, float]]]:
+    """With the exact sigmoid; the distance is to the last iterate, since the optimum may be far away."""
+    z = np.c_[x, np.ones(len(x))] if settings.fit_intercept else x
+    penalty = np.full(z.shape[1], settings.alpha)
+    penalty[x.shape[1] :] = 0.0
+    w = solver.start(facts, settings.fit_intercept).numpy().copy()
+    velocity, chosen = np.zeros_like(w), batches(facts, solver.batch)
+    rate = solver.learning_rate / max(map(len, chosen))
+    iterates = []
+    for i in range(solver.iterations):
+        rows = chosen[i % len(chosen)]
+        error = 1 / (1 + np.exp(-z[rows] @ w)) - y[rows]
+        velocity = solver.momentum * velocity + rate * (z[rows].T @ error + penalty * w)
+        w = w - velocity
+        iterates.append(w)
+    return w, [(i + 1, _distance(iterate, w)) for i, iterate in enumerate(iterates[:-1])]
 
 
 def _doubling_path(x: Array, y: Array, settings: Settings) -> list[tuple[int, float]]:

@@ -16,12 +16,14 @@ from mpcfl.data.schema import check_enough_rows
 from mpcfl.data.source import Source
 from mpcfl.data.standardised import Standardised
 from mpcfl.data.vertical import share_columns
-from mpcfl.errors import GuardError
+from mpcfl.errors import GuardError, JobError
 from mpcfl.models.inference import inference
 from mpcfl.models.settings import Settings
 from mpcfl.protocols.rounds import Protocol, run, together
 from mpcfl.sharing.reveal import reveal
+from mpcfl.sharing.share import Share
 from mpcfl.solvers.gradient import Gradient
+from mpcfl.solvers.logistic import Logistic, train_logistic
 from mpcfl.solvers.quality import mean_squared_error, squared_error, unexplained, variances
 from mpcfl.solvers.solution import Solution, converged
 from mpcfl.solvers.weights import shared_weights
@@ -30,7 +32,9 @@ from mpcfl.world.session import Session
 REACHED = "guard: the solution was reached"
 VARIES = "guard: each column varies"
 FITS = "guard: held-out rows are like the others"
+IN_RANGE = "guard: every row stayed in the range of the sigmoid"
 _GUARDS = {
+    IN_RANGE: "one bit: beyond that range the series is no sigmoid, and the weights would be wrong",
     REACHED: "one bit: without it the weights would be wrong, and nobody would know",
     VARIES: "one bit a column: a column without spread has no weight",
     FITS: "one bit a column: the metrics would be wrong where it is not set",
@@ -56,10 +60,10 @@ def train(session: Session, facts: Facts, settings: Settings, own: Source | None
         settings.model, facts.training_rows, len(facts.features), settings.fit_intercept, settings.standard_errors
     )
     if isinstance(settings.solver, Gradient):
+        if facts.test_fraction:
+            raise JobError("[evaluate] is for the doubling solver", hint="leave test_fraction out")
         with session.phase("online"):
-            weights = settings.solver.train(session, facts, settings.fit_intercept, settings.alpha, own)
-            found = reveal({"weights": weights}, to=settings.to, reason="what the job asks for")
-        return _outcome(found["weights"], settings, facts, {})
+            return _descend(session, facts, settings, settings.solver, own)
     with session.phase("local"):
         moments = _local(facts, own, session) if facts.partition == "horizontal" else None
     with session.phase("online"):
@@ -71,6 +75,21 @@ def train(session: Session, facts: Facts, settings: Settings, own: Source | None
             shared = share_columns(session, own, facts, alpha=settings.alpha, centred=settings.fit_intercept)
         solution = settings.solver.solve(session, shared, inverse=settings.standard_errors)
         return _reveal(session, facts, settings, shared, solution)
+
+
+def _descend(session: Session, facts: Facts, settings: Settings, solver: Gradient, own: Source | None) -> Outcome:
+    """So many steps of gradient descent on the data as given."""
+    outputs: dict[str, Share] = {}
+    if settings.model == "logistic":
+        loss = Logistic(series=settings.series, alpha=settings.alpha)
+        outputs["weights"], outputs[IN_RANGE] = train_logistic(
+            session, facts, loss, solver, settings.fit_intercept, own
+        )
+    else:
+        outputs["weights"] = solver.train(session, facts, settings.fit_intercept, settings.alpha, own)
+    found = reveal(outputs, to=settings.to, reason="what the job asks for", reasons=_GUARDS)
+    _check(found, facts)
+    return _outcome(found["weights"], settings, facts, {})
 
 
 def _local(facts: Facts, own: Source | None, session: Session) -> list[Moments] | None:
@@ -132,6 +151,11 @@ def _check(found: dict[str, torch.Tensor], facts: Facts) -> None:
         raise GuardError(
             "the solution was not reached: columns depend on each other, or the table is badly conditioned",
             hint="raise [solver] steps (up to 1048576), leave out columns that follow from others, or use ridge",
+        )
+    if _unset(found.get(IN_RANGE), ["range"]):
+        raise GuardError(
+            "a row left the range in which the sigmoid is right: |X w| came near [model] sigmoid.range",
+            hint="double sigmoid.range, lower the learning_rate or C; separable classes need a penalty",
         )
     wild = _unset(found.get(FITS), names)
     if wild:

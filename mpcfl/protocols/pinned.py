@@ -56,6 +56,23 @@ class Pinned:
         ring = matmul(self.x._ring, delta) + matmul(self._e, b) + c
         return Share(session, ring, scale=self.x.scale + v.scale, bound=d * self.x.bound * v.bound)
 
+    def transposed_times(self, u: Share) -> Protocol:
+        """X.T @ u, u (n,), at the sum of the scales. Cost: 1 round, n elements; offline d."""
+        (n, d), session = self.x.shape, self.session
+        recipe = Recipe("pinned product", [u.shape], [(d,)], lambda m: [matmul_t(self._dealt(), m[0])])
+        (b,), (c,) = deal(session, recipe)
+        (delta,) = yield [Masked(u._like(u._ring - b, u.bound), protocol="pinned product")]
+        ring = matmul_t(self.x._ring, delta) + matmul_t(self._e, b) + c
+        return Share(session, ring, scale=self.x.scale + u.scale, bound=n * self.x.bound * u.bound)
+
+    def rows(self, index: torch.Tensor) -> Pinned:
+        """Some rows of X under the same mask, for a mini-batch: nothing is opened. `index` public."""
+        part = object.__new__(Pinned)
+        part.x, part.session = self.x[index], self.session
+        part._mask, part._opened = self._mask[index], self._e[index]
+        part._whole_mask = None if self._whole_mask is None else self._whole_mask[index]
+        return part
+
     def square(self) -> Protocol:
         """X @ X for a square X. Nothing more is opened; offline d^2."""
         (d, _), session = self.x.shape, self.session

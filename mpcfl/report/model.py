@@ -22,13 +22,18 @@ Vector = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """coef (d,) and intercept, float64, real, on the scale of the data; `features` names the columns of coef."""
+    """coef (d,) and intercept, float64, real, on the scale of the data; `features` names the columns of coef; `kind` is
+    "linear", "ridge" or "logistic"."""
 
     coef: Vector
     intercept: float
     features: tuple[str, ...]
     target: str
     metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        return self.metadata.get("model", "linear")
 
 
 def load_model(path: str | Path) -> Model:
@@ -53,7 +58,8 @@ def load_model(path: str | Path) -> Model:
 
 
 def predict(model: Model, source: Source) -> Vector:
-    """Predictions (n,), float64, for the rows of `source`, in memory; the table itself is streamed.
+    """Predictions (n,), float64, for the rows of `source`, in memory; the table itself is streamed. Those of a logistic
+    model are probabilities of class 1.
 
     Columns are matched by name: any order, others are ignored. DataError names every column that is missing.
     """
@@ -67,7 +73,8 @@ def predict(model: Model, source: Source) -> Vector:
     order = [source.columns.index(name) for name in model.features]
     as_they_are = order == list(range(len(source.columns)))
     parts = [(block if as_they_are else block[:, order]) @ model.coef for block in source.chunks()]
-    return np.concatenate(parts) + model.intercept
+    scores = np.concatenate(parts) + model.intercept
+    return scores if model.kind != "logistic" else np.exp(-np.logaddexp(0.0, -scores))
 
 
 def _from_safetensors(path: Path) -> Model:
@@ -89,7 +96,7 @@ def _from_safetensors(path: Path) -> Model:
 def _from_json(path: Path) -> Model:
     try:
         document: Any = json.loads(path.read_bytes())
-        metadata = {key: str(document[key]) for key in ("mpcfl", "job")}
+        metadata = {key: str(document[key]) for key in ("mpcfl", "job", "model") if key in document}
         intercept = [document["intercept"]]
         return _checked(path, document["coef"], intercept, document["features"], document["target"], metadata)
     except (OSError, ValueError, KeyError, TypeError):

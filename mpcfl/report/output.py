@@ -75,6 +75,7 @@ def keep_model(record: RunRecord) -> str:
     document = {
         "mpcfl": record.version,
         "job": record.name,
+        "model": record.kind,
         "target": record.target,
         "features": record.features,
         "coef": record.coef,
@@ -111,6 +112,7 @@ def _contents(record: RunRecord) -> dict[str, bytes]:
         "target": record.target,
         "mpcfl": record.version,
         "job": record.name,
+        "model": record.kind,
     }
     tensors = {"coef": record.coef, "intercept": np.array([record.intercept], dtype=np.float64)}
     report = {"party": record.party, "mpcfl": record.version, **record.report, "job": record.job}

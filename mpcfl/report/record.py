@@ -63,6 +63,11 @@ class RunRecord:
         return str(self.job.get("job", {}).get("name", "run"))
 
     @property
+    def kind(self) -> str:
+        """The model: "linear", "ridge" or "logistic"."""
+        return str(self.at("model") or self.job.get("job", {}).get("model", "linear"))
+
+    @property
     def roles(self) -> dict[str, list[str]]:
         """Roles by party, in the order of the job file."""
         return {name: list(table.get("roles", [])) for name, table in self.job.get("parties", {}).items()}

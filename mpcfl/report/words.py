@@ -7,12 +7,12 @@ from typing import Any
 from mpcfl.report.record import RunRecord
 from mpcfl.report.units import count, listed, plural, small, visible
 
-MODELS = {"linear": "linear regression", "ridge": "ridge regression"}
+MODELS = {"linear": "linear regression", "ridge": "ridge regression", "logistic": "logistic regression"}
 
 
 def title(record: RunRecord) -> str:
     """One line: model, target, columns, rows."""
-    kind = record.at("model") or record.job.get("job", {}).get("model", "linear")
+    kind = record.kind
     rows = record.at("rows")
     return (
         f"{MODELS.get(kind, str(kind))} of {visible(record.target)} on {plural(len(record.features), 'column')}"
@@ -90,8 +90,14 @@ def how_to_use(record: RunRecord) -> dict[str, str]:
             'model = load_file("model.safetensors")\n'
             'y = x @ model["coef"] + model["intercept"]  # columns of x in the order of `features`'
         ),
-        "formula": f"{visible(record.target)} = intercept + sum of coef * column",
+        "formula": _formula(record),
     }
+
+
+def _formula(record: RunRecord) -> str:
+    if record.kind == "logistic":
+        return f"probability of {visible(record.target)} = 1 / (1 + exp(-(intercept + sum of coef * column)))"
+    return f"{visible(record.target)} = intercept + sum of coef * column"
 
 
 def job_text(record: RunRecord) -> str:

@@ -53,8 +53,6 @@ class Gradient:
 
     def train(self, session: Session, facts: Facts, fit_intercept: bool, alpha: float, own: Source | None) -> Share:
         """Weights after the given number of iterations, the intercept last if there is one, still shared."""
-        if facts.test_fraction:
-            raise JobError("[evaluate] is for the doubling solver", hint="leave test_fraction out")
         first = self.start(facts, fit_intercept)
         descent = Descent(
             learning_rate=self.learning_rate,

@@ -155,7 +155,8 @@ class Session:
         try:
             yield self
         except BaseException as error:
-            self.wire.abort(f"{self.name} stopped: {type(error).__name__}", getattr(error, "culprit", None))
+            # A lost party has been named by the wire already, and the first abort counts.
+            self.wire.abort(f"{type(error).__name__}, see what {self.name} itself says")
             raise
         finally:
             self.wire.close()
