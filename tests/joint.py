@@ -26,16 +26,12 @@ PROGRESSION: Array = load_diabetes(scaled=False).target
 
 @dataclass(frozen=True)
 class Run:
-    """What all parties got, by rank."""
+    """`outcome` is what the receivers got, all the same; `outcomes` and `sessions` are by rank."""
 
+    outcome: Outcome
     outcomes: list[Outcome]
     sessions: list[Session]
     facts: Facts
-
-    @property
-    def outcome(self) -> Outcome:
-        """At rank 0; every receiver has the same (`train_jointly` sees to it)."""
-        return self.outcomes[0]
 
     def cost(self, phase: str = "online", rank: int = 0) -> Cost:
         return self.sessions[rank].meter.total(phase)
@@ -95,10 +91,9 @@ def train_jointly(
     for session in sessions:
         assert planned(who, session.rank, facts, settings) == session.meter.exact()
         assert session.ledger == sessions[0].ledger
-    for entry in sessions[0].ledger:
-        for name in entry["to"]:
-            assert np.array_equal(outcomes[who.rank_of(name)].coefficients, outcomes[0].coefficients)
-    return Run(outcomes, sessions, facts)
+    first, *others = (outcomes[who.rank_of(name)] for name in sessions[0].ledger[0]["to"])
+    assert all(np.array_equal(other.coefficients, first.coefficients) for other in others)
+    return Run(first, outcomes, sessions, facts)
 
 
 def planned(who: Roster, rank: int, facts: Facts, settings: Settings) -> dict[str, dict[str, dict[str, int]]]:
