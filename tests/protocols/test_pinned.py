@@ -70,6 +70,45 @@ def test_square_and_gram_are_exact(parties: int) -> None:
 
 
 @pytest.mark.parametrize("parties", PARTIES)
+def test_transposed_times_uses_the_same_opening(parties: int) -> None:
+    rng = np.random.default_rng(8)
+    x, u, v = full_range(rng, N, D), full_range(rng, N), full_range(rng, D)
+
+    def program(session: Session, x: Share, u: Share, v: Share) -> list[Share]:
+        pinned = Pinned(x)
+        run(session, pinned.opening())
+        return together(session, pinned.transposed_times(u), pinned.times(v))
+
+    outcome = evaluate(parties, program, x, u, v)
+    assert torch.equal(outcome.ring(0), exact_product(x.T, u[:, None])[:, 0])
+    assert torch.equal(outcome.ring(1), exact_product(x, v[:, None])[:, 0])
+    others = parties - 1
+    assert outcome.cost("online")["pinned product"] == (1, others, (N + D) * 8 * others)
+    assert outcome.cost("offline", parties) == {"pinned product": (0, 2, (D + N) * 8)}
+
+
+@pytest.mark.parametrize("parties", PARTIES)
+def test_some_rows_are_used_without_another_opening(parties: int) -> None:
+    rng = np.random.default_rng(9)
+    x, u, v, index = full_range(rng, N, D), full_range(rng, 4), full_range(rng, D), torch.tensor([7, 0, 7, 3])
+
+    def program(session: Session, x: Share, u: Share, v: Share) -> list[Share]:
+        pinned = Pinned(x)
+        run(session, pinned.opening())
+        batch = pinned.rows(index)
+        return [run(session, batch.times(v)), run(session, batch.transposed_times(u))]
+
+    outcome = evaluate(parties, program, x, u, v)
+    assert torch.equal(outcome.ring(0), x[index] @ v) and torch.equal(outcome.ring(1), x[index].T @ u)
+    others = parties - 1
+    assert outcome.cost("online") == {
+        "pinned matrix": (1, others, N * D * 8 * others),
+        "pinned product": (2, 2 * others, (D + 4) * 8 * others),
+    }
+    assert outcome.cost("offline", parties) == {"pinned product": (0, 2, (4 + D) * 8)}
+
+
+@pytest.mark.parametrize("parties", PARTIES)
 def test_one_opening_serves_many_products(parties: int) -> None:
     rng = np.random.default_rng(6)
     x, u, v = full_range(rng, D, D), full_range(rng, D, 2), full_range(rng, D)

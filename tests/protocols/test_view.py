@@ -17,7 +17,8 @@ from mpcfl.world.session import Session
 from tests.evaluation import PARTIES, UNLIKELY, uniformity
 from tests.parties import roster, run_with_sessions
 
-D = 12
+D = 24
+ENOUGH = 1000  # bytes for a chi-square test of 256 classes
 ZERO = torch.zeros(D, D, dtype=torch.int64)
 LARGE = torch.full((D, D), (1 << 29) + 12345)
 DATA = {"nothing but zeros": ZERO, "large and all alike": LARGE}
@@ -33,7 +34,7 @@ def program(session: Session, data: torch.Tensor) -> None:
         small = run(session, truncation(square.within(64.0), 28))
         bits = run(session, at_least(small, torch.tensor([1, 1 << 20])))
         together(session, product(small, x), congruence(x, v), select(x[:, :8], bits[:, 0, 0]))
-        run(session, lookup(bits[..., 0] + bits[..., 1], torch.arange(4)))
+        run(session, lookup((bits[..., 0] + bits[..., 1]).expand(4, D, D), torch.arange(4)))
 
 
 def opened_by(monkeypatch: pytest.MonkeyPatch) -> dict[int, list[torch.Tensor]]:
@@ -61,8 +62,12 @@ def test_all_that_a_compute_party_sees_is_uniform(data: str, parties: int, monke
     _, sessions = run_with_sessions(who, lambda session: program(session, DATA[data]))
     for rank in who.compute:
         handshakes = len(who.peers(rank))
-        assert uniformity(sessions[rank].wire.view[handshakes:]) > UNLIKELY
-        assert uniformity(opened[rank]) > UNLIKELY
+        for seen in (sessions[rank].wire.view[handshakes:], opened[rank]):
+            assert uniformity(seen) > UNLIKELY
+            long = [tensor for tensor in seen if tensor.numel() * tensor.element_size() >= ENOUGH]
+            assert len(long) >= 7, "of each round one message and one value"
+            for tensor in long:
+                assert uniformity([tensor]) > UNLIKELY
 
 
 @pytest.mark.parametrize("data", DATA)
