@@ -86,5 +86,6 @@ def _at_most(x: Share, scale: int) -> Protocol:
 
 
 def _short(x: Share) -> Protocol:
-    """x in as many bits as `normalised` takes."""
-    return (yield from _at_most(x, MAX_BITS - math.ceil(math.log2(x.bound))))
+    """x in as many bits as `normalised` takes, the unit that truncation adds to the bound among them."""
+    widest = x.bound * (1 + 2.0 ** (1 - MAX_BITS))
+    return (yield from _at_most(x, MAX_BITS - math.ceil(math.log2(widest))))
