@@ -22,7 +22,7 @@ _BITS = 61
 
 def squared_error(moments: Standardised, coefficients: Share) -> Protocol:
     """(1,): c^T T c with c = (-beta, 1) and T the Gram matrix of the held-out rows. Right to about 2^-14 of the
-    target's mean square: the bounds of T and beta leave no more of the ring. Cost: 4 rounds, D^2 + 3 D elements."""
+    target's mean square: the bounds of T and beta leave no more of the ring. Cost: 4 rounds, D^2 + 5 D elements."""
     gram, session = moments.test, coefficients.session
     if gram is None:
         raise ValueError("no rows were held out")

@@ -178,9 +178,7 @@ def test_no_cost_depends_on_what_the_data_are(partition: str) -> None:
 
 def test_vertical_bytes_are_one_opening_of_the_table_and_then_no_more() -> None:
     """A row more costs D elements, once, at each compute party; an owner who does not compute sends its columns."""
-    few, many = (
-        train_jointly(DIABETES[:n], PROGRESSION[:n], partition="vertical", cuts=[3, 7]) for n in (100, 442)
-    )
+    few, many = (train_jointly(DIABETES[:n], PROGRESSION[:n], partition="vertical", cuts=[3, 7]) for n in (100, 442))
     for rank in (0, 1):
         assert many.cost(rank=rank).bytes - few.cost(rank=rank).bytes == 8 * 342 * 11
     assert many.cost(rank=2).bytes - few.cost(rank=2).bytes == 8 * 342 * 3
