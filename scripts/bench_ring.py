@@ -3,12 +3,14 @@
     python scripts/bench_ring.py [results/ring.jsonl]
 
 Prints a table and writes one JSON line a row: name, value, unit, peer (its name and value), ratio (value / peer),
-cores, versions. Each row takes three seconds on one thread, both sides in turns, and keeps the best call of each.
+cores, load, versions. Each row takes three seconds on one thread, both sides in turns, and keeps the best call of each.
+`load` is the machine's load average after the row: above the 1 that is ours, others were using its cores and memory.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import platform
 import sys
 import time
@@ -98,6 +100,7 @@ def main(path: Path) -> None:
             "peer": {"name": peer_name, "value": round(other, 4)},
             "ratio": round(value / other, 3),
             "cores": 1,
+            "load": round(os.getloadavg()[0], 1),
             "versions": versions,
         }
         lines.append(json.dumps(line))

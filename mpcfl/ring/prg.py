@@ -20,6 +20,7 @@ import threading
 from collections.abc import Sequence
 from typing import NoReturn
 
+import numpy as np
 import torch
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -92,14 +93,16 @@ class Draw(_Unpicklable):
         """The next elements, uniform in Z_2^64: an int64 tensor of `shape`. Raises ReuseError past 256 GiB."""
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         self._check(8 * math.prod(shape))  # before memory is taken for it
-        return self._fill(torch.empty(shape, dtype=torch.int64))
+        # numpy asks for huge pages where an array is large; torch does not, and faults of small ones take half the time.
+        return torch.from_numpy(self._fill(np.empty(shape, np.int64)))
 
     def fill(self, out: torch.Tensor) -> torch.Tensor:
-        """`elements` into `out`, a contiguous int64 CPU tensor: memory used before takes it thrice as fast as new."""
+        """`elements` into `out`, a contiguous int64 CPU tensor: memory used before takes it faster than new."""
         if out.dtype != torch.int64 or out.device.type != "cpu" or not out.is_contiguous():
             raise ValueError(f"fill wants a contiguous int64 tensor on the CPU, not {out.dtype} on {out.device}")
         self._check(8 * out.numel())
-        return self._fill(out)
+        self._fill(out.numpy())
+        return out
 
     def bytes(self, count: int) -> builtins.bytes:
         """The next `count` bytes. Raises ReuseError past 256 GiB."""
@@ -108,9 +111,9 @@ class Draw(_Unpicklable):
         self._write(memoryview(out))
         return builtins.bytes(out)
 
-    def _fill(self, out: torch.Tensor) -> torch.Tensor:
-        if out.numel():  # a memoryview of nothing cannot be cast
-            self._write(out.numpy().data.cast("B"))
+    def _fill(self, out: np.ndarray) -> np.ndarray:
+        if out.size:  # a memoryview of nothing cannot be cast
+            self._write(out.data.cast("B"))
         return out
 
     def _write(self, out: memoryview) -> None:
