@@ -93,7 +93,7 @@ class Draw(_Unpicklable):
         """The next elements, uniform in Z_2^64: an int64 tensor of `shape`. Raises ReuseError past 256 GiB."""
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         self._check(8 * math.prod(shape))  # before memory is taken for it
-        # numpy asks for huge pages where an array is large; torch does not, and faults of small ones take half the time.
+        # numpy asks for huge pages where an array is large; torch does not, and small ones cost as much again.
         return torch.from_numpy(self._fill(np.empty(shape, np.int64)))
 
     def fill(self, out: torch.Tensor) -> torch.Tensor:
