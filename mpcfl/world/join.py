@@ -44,7 +44,7 @@ def join(
             f"{size} processes were started for a job of {roster.size} parties ({', '.join(roster.names)})",
             hint=f"torchrun --nproc-per-node {roster.size} ... on one machine, or one process a party",
         )
-    store = open_store(int(rank) if rank.isdecimal() else 0, timeout)
+    store = open_store(int(rank) if rank.isdecimal() else 0, timeout, keeper=roster.names[0])
     mesh = Mesh.connect(
         store,
         rank=int(rank),

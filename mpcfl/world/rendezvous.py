@@ -61,8 +61,8 @@ class Address:
         return f"{self.host}:{self.port}"
 
 
-def open_store(rank: int, timeout: float) -> Store:
-    """The store at MASTER_ADDR:MASTER_PORT; rank 0 hosts it unless torchrun's agent does.
+def open_store(rank: int, timeout: float, *, keeper: str | None = None) -> Store:
+    """The store at MASTER_ADDR:MASTER_PORT; rank 0, the party called `keeper`, hosts it unless torchrun's agent does.
 
     SetupError: a variable is missing or wrong, or the port is taken. PartyError: no answer within `timeout` seconds.
     """
@@ -89,7 +89,9 @@ def open_store(rank: int, timeout: float) -> Store:
                 hint="another program has it: set MASTER_PORT to a free port, the same at every party",
             ) from None
         raise PartyError(
-            f"the rendezvous at {host}:{port}, kept by rank 0, did not answer within {timeout:g} s",
+            f"the rendezvous at {host}:{port}, kept by {f'{keeper} (rank 0)' if keeper else 'rank 0'}, did not answer "
+            f"within {timeout:g} s",
+            party=keeper,
             hint="start rank 0 first, and check that MASTER_ADDR and MASTER_PORT can be reached from here",
         ) from None
 
