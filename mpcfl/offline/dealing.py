@@ -27,13 +27,15 @@ Tensors = list[torch.Tensor]
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """`masks`: shapes of uniform ring tensors. `derive(masks)`: the dealer computes what depends on them, `derived`
-    being its shapes. `xor`: shares are combined by exclusive or instead of addition (CrypTen's binary sharing)."""
+    being its shapes. `xor`: shares are combined by exclusive or instead of addition (CrypTen's binary sharing).
+    `apart`: derive gets the masks of every compute party, one after the other, instead of their sums."""
 
     name: str
     masks: Sequence[Shape]
     derived: Sequence[Shape]
     derive: Callable[[Tensors], Tensors]
     xor: bool = False
+    apart: bool = False
 
 
 def deal(session: Session, recipe: Recipe) -> tuple[Tensors, Tensors]:
@@ -76,16 +78,18 @@ def _correct(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors,
     correction = torch.empty(count, dtype=torch.int64, device="meta")
     if not session.dry_run:
         totals = [torch.zeros(shape, dtype=torch.int64) for shape in recipe.masks]
+        every: Tensors = []
         rest: list[tuple[int, Draw]] = []
         for rank in session.roster.compute:
             draw = _own_draw(session) if rank == session.rank else session.draw(rank, operation)
             masks = _elements(draw, recipe.masks)
             totals = [combine(total, mask) for total, mask in zip(totals, masks, strict=True)]
+            every += masks if recipe.apart else []
             if rank == session.rank:
                 own = masks, _elements(draw, recipe.derived)
             elif rank != last:
                 rest.append((rank, draw))
-        correction = _flat(recipe.derive(totals))
+        correction = _flat(recipe.derive(every if recipe.apart else totals))
         if session.is_compute:
             correction = part(correction, _flat(own[1]))
         for _, draw in rest:

@@ -129,7 +129,7 @@ class Share:
     # -- CrypTen -----------------------------------------------------------------------------------------------------
 
     def to_crypten(self) -> Any:
-        """A CrypTen `MPCTensor` over the same share, no copy.
+        """A CrypTen `MPCTensor` of a copy of this share; `mpcfl.protocols.crypten_code` says how to compute with it.
 
         Its `get_plain_text` bypasses the ledger: `reveal` here.
         """
