@@ -83,7 +83,7 @@ def run_with_sessions(who: Roster | int, program: Callable[[Session], Any]) -> t
         try:
             sessions[rank].agree(b"test")
             results[rank] = program(sessions[rank])
-        except BaseException as error:  # noqa: BLE001 - handed to the caller below
+        except BaseException as error:
             errors.append((rank, error))
             failed.set()
 

@@ -25,7 +25,7 @@ def section(cls: type[T], table: Any, where: str, **given: Any) -> T:
     fields = {field.name: field for field in dataclasses.fields(cls) if field.name not in given}  # type: ignore[arg-type]
     check_keys(table, tuple(fields), where)
     for name, field in fields.items():
-        if name not in table and field.default is dataclasses.MISSING:
+        if name not in table and field.default is field.default_factory is dataclasses.MISSING:
             raise JobError(f"{where} lacks {name}", hint=f"it is {_describe(hints[name])}")
     values = {name: typed(value, hints[name], f"{where} {name}") for name, value in table.items()}
     return cls(**given, **values)

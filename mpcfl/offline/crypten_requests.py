@@ -15,6 +15,7 @@ import torch
 
 from mpcfl.errors import AgreementError
 from mpcfl.offline.dealing import Recipe, Shape, Tensors
+from mpcfl.ring.blank import blank
 from mpcfl.ring.product import matmul
 
 BILINEAR = ("mul", "matmul", "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d")
@@ -65,7 +66,7 @@ class Request:
     def _result_shape(self) -> Shape:
         if self.operation == "mul":
             return tuple(torch.broadcast_shapes(*self.shapes))
-        a, b = (torch.empty(shape, dtype=torch.int64, device="meta") for shape in self.shapes)
+        a, b = (blank(shape) for shape in self.shapes)
         return tuple(self._bilinear(a, b).shape)
 
 

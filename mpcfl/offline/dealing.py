@@ -17,6 +17,7 @@ from operator import add, sub, xor
 
 import torch
 
+from mpcfl.ring.blank import blank
 from mpcfl.ring.prg import Draw
 from mpcfl.world.session import Session
 
@@ -75,7 +76,7 @@ def _correct(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors,
     last, count = session.roster.last, _count(recipe.derived)
     combine, part = (xor, xor) if recipe.xor else (add, sub)
     own: tuple[Tensors, Tensors] = _empty(recipe.masks), _empty(recipe.derived)
-    correction = torch.empty(count, dtype=torch.int64, device="meta")
+    correction = blank((count,))
     if not session.dry_run:
         totals = [torch.zeros(shape, dtype=torch.int64) for shape in recipe.masks]
         every: Tensors = []
@@ -111,7 +112,7 @@ def _elements(draw: Draw, shapes: Sequence[Shape]) -> Tensors:
 
 
 def _empty(shapes: Sequence[Shape]) -> Tensors:
-    return [torch.empty(shape, dtype=torch.int64, device="meta") for shape in shapes]
+    return [blank(shape) for shape in shapes]
 
 
 def _count(shapes: Sequence[Shape]) -> int:

@@ -18,6 +18,7 @@ from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.lookup import unit_vectors
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.truncation import logical_shift
+from mpcfl.ring.blank import indices
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public, require_headroom
 
@@ -55,7 +56,7 @@ def at_least(x: Share, thresholds: torch.Tensor) -> Protocol:
 
     (c3,) = yield [Masked(Share(session, z2 + r3, scale=0, bound=16), 8, "comparison")]
     # the unit vector of r3 points at z2; the dealer has turned its sign where the two mask bits differ
-    place = (c3[..., None] - torch.arange(_THIRD, device=c.device)) & (_THIRD - 1)
+    place = (c3[..., None] - indices(_THIRD, c)) & (_THIRD - 1)
     positive = ((place > 0) & (place < _THIRD // 2)).to(torch.int64)
     flipped = (signed * positive).sum(-1) + sign
     known = logical_shift(d, 63) ^ ((c2 >> (_SMALL - 1)) & 1)
@@ -67,7 +68,7 @@ def at_least(x: Share, thresholds: torch.Tensor) -> Protocol:
 def _signs(d: torch.Tensor, i: int, base: int) -> torch.Tensor:
     """(..., base): sign(u - d_i) for every possible digit u, where d_i is digit i of d."""
     digit = (d >> (_DIGIT * i)) & (base - 1)
-    return torch.sign(torch.arange(base, device=d.device) - digit[..., None])
+    return torch.sign(indices(base, d) - digit[..., None])
 
 
 def _derive(r: torch.Tensor, r2: torch.Tensor, r3: torch.Tensor) -> list[torch.Tensor]:

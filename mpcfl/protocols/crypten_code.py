@@ -13,9 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
-
 from mpcfl.offline.crypten_provider import crypten_context, serve
+from mpcfl.ring.blank import blank
 from mpcfl.sharing.share import Share
 from mpcfl.world.session import Session
 
@@ -46,4 +45,4 @@ def run_crypten(
         return result
     if session.is_dealer:
         serve(session)
-    return Share(session, torch.empty(tuple(shape), dtype=torch.int64, device="meta"), scale=scale, bound=bound)
+    return Share(session, blank(tuple(shape)), scale=scale, bound=bound)

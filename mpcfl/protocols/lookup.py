@@ -10,6 +10,7 @@ import torch
 
 from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
+from mpcfl.ring.blank import indices
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share
 
@@ -71,7 +72,7 @@ def _derive_select(r: torch.Tensor, mask: torch.Tensor, size: int) -> list[torch
 
 
 def _rotation(c: torch.Tensor, size: int) -> torch.Tensor:
-    return (c[..., None] - torch.arange(size, device=c.device)) & (size - 1)
+    return (c[..., None] - indices(size, c)) & (size - 1)
 
 
 def _table_size(size: int) -> int:

@@ -16,6 +16,7 @@ from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.harmonics import ANGLE_BITS, Series, waves
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.truncation import logical_shift
+from mpcfl.ring.blank import blank
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
 
@@ -35,17 +36,23 @@ def sigmoid(z: Share, series: Series, *, table_scale: int, scale: int, factor: f
     (r,), (cosines, sines) = deal(session, recipe)
     word = logical_shift(z._ring, z.scale - series.scale) if z.scale > series.scale else z._ring
     (delta,) = yield [Masked(Share(session, word - r, scale=series.scale, bound=1.0), ANGLE_BITS, "sigmoid")]
-    sin_d, cos_d = waves(delta, terms)
-    value = _combine(sin_d, cosines, factor * series.sigmoid(), scale)
-    value = value + _combine(cos_d, sines, factor * series.sigmoid(), scale)
-    half = torch.full(shape, round(factor * 2.0 ** (table_scale + scale - 1)), dtype=torch.int64, device=value.device)
-    guard = _combine(sin_d, sines, series.guard() / 2, GUARD_SCALE)
-    guard = guard - _combine(cos_d, cosines, series.guard() / 2, GUARD_SCALE)
-    half_one = torch.full(shape, 1 << (table_scale + GUARD_SCALE - 1), dtype=torch.int64, device=value.device)
+    value = guard = blank(shape)
+    if session.holds_shares:  # many small operations: parties that learn shapes only are spared them
+        sin_d, cos_d = waves(delta, terms)
+        value = _combine(sin_d, cosines, factor * series.sigmoid(), scale)
+        value = value + _combine(cos_d, sines, factor * series.sigmoid(), scale)
+        guard = _combine(sin_d, sines, series.guard() / 2, GUARD_SCALE)
+        guard = guard - _combine(cos_d, cosines, series.guard() / 2, GUARD_SCALE)
+        value = add_public(session, value, _full(shape, round(factor * 2.0 ** (table_scale + scale - 1))))
+        guard = add_public(session, guard, _full(shape, 1 << (table_scale + GUARD_SCALE - 1)))
     return (
-        Share(session, add_public(session, value, half), scale=table_scale + scale, bound=1.1 * abs(factor)),
-        Share(session, add_public(session, guard, half_one), scale=table_scale + GUARD_SCALE, bound=1.1),
+        Share(session, value, scale=table_scale + scale, bound=1.1 * abs(factor)),
+        Share(session, guard, scale=table_scale + GUARD_SCALE, bound=1.1),
     )
+
+
+def _full(shape: tuple[int, ...], value: int) -> torch.Tensor:
+    return torch.full(shape, value, dtype=torch.int64)
 
 
 def _combine(wave: torch.Tensor, table: torch.Tensor, coefficients: np.ndarray, scale: int) -> torch.Tensor:

@@ -18,6 +18,7 @@ from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.lookup import unit_vectors
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.truncation import logical_shift
+from mpcfl.ring.blank import indices
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share
 
@@ -86,7 +87,7 @@ def _factors(c: torch.Tensor, width: int, function: Spline) -> torch.Tensor:
     Only products and sums, one at a time: they are rounded alike everywhere, which a fused or reordered one is not.
     """
     top, low = _split(c, width)
-    knot = (top[..., None] - torch.arange(KNOTS, device=c.device)) & (KNOTS - 1)
+    knot = (top[..., None] - indices(KNOTS, c)) & (KNOTS - 1)
     about = list(function.coefficients.to(c.device)[knot].unbind(-1))
     low = low[..., None]
     for start in range(DEGREE):  # Taylor shift: from powers of t = low(c) - low(r) to powers of -low(r)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from mpcfl.errors import DataError, HeadroomError
+from mpcfl.ring.blank import blank
 
 _HEADROOM = 62  # bits of |a * 2^s|: the sign has one more, and truncation (PROTOCOLS 2) needs the other
 _LARGEST_SCALE = 900  # 2^-900 and 2^64 * 2^900 are still normal float64 numbers, so that decoding rounds once
@@ -34,7 +35,7 @@ def encode(values: Real, scale: int, *, bound: float | None = None, name: str = 
         raise ValueError("bound must be 0 or more")
     real = _real(values, name)
     if real.is_meta:
-        return torch.empty_like(real, dtype=torch.int64)
+        return blank(real.shape)
     limit = 2.0 ** (_HEADROOM - scale)
     if real.numel():
         low, high = torch.aminmax(real)  # both NaN where any value is: then no comparison holds
@@ -53,6 +54,8 @@ def decode(ring: torch.Tensor, scale: int) -> torch.Tensor:
         raise TypeError(f"decode takes torch.int64, not {ring.dtype}")
     if abs(_whole(scale)) > _LARGEST_SCALE:
         raise ValueError(f"scale {scale} is not in -{_LARGEST_SCALE}..{_LARGEST_SCALE}")
+    if ring.is_meta:
+        return blank(ring.shape, torch.float64)
     return ring.to(torch.float64).mul_(2.0**-scale)
 
 

@@ -19,6 +19,7 @@ from typing import Protocol
 import torch
 
 from mpcfl.errors import SetupError
+from mpcfl.ring.blank import blank
 
 
 class Backend(Protocol):
@@ -63,13 +64,13 @@ def gram(a: torch.Tensor) -> torch.Tensor:
     if a.ndim != 2:
         raise ValueError(f"gram: shape {tuple(a.shape)} is not (n, d)")
     if a.is_meta:
-        return a.new_empty(a.shape[1], a.shape[1])
+        return blank((a.shape[1], a.shape[1]))
     return _backend(a).gram(a)
 
 
 def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     if a.is_meta or b.is_meta:
-        return torch.empty((a.shape[0], *b.shape[1:]), dtype=torch.int64, device="meta")
+        return blank((a.shape[0], *b.shape[1:]))
     backend = _backend(a, b)
     return backend.matmul(a, b) if b.ndim == 2 else backend.matmul(a, b.unsqueeze(1)).squeeze(1)
 

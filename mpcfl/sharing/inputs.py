@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
+from mpcfl.ring.blank import blank
 from mpcfl.sharing.share import Share
 from mpcfl.world.session import Session
 
@@ -40,7 +41,7 @@ def share_inputs(session: Session, inputs: Sequence[Input]) -> list[Share]:
     for item in inputs:
         operation = session.next_operation()
         holder = item.owner if item.owner in roster.compute else roster.last
-        own = torch.empty(item.shape, dtype=torch.int64, device="meta")
+        own = blank(item.shape)
         if session.rank == item.owner and not session.dry_run:
             if item.ring is None or tuple(item.ring.shape) != item.shape:
                 raise ValueError(f"input '{item.name}' needs its owner's ring elements of shape {item.shape}")
@@ -54,7 +55,7 @@ def share_inputs(session: Session, inputs: Sequence[Input]) -> list[Share]:
         if item.owner not in roster.compute:
             if session.rank == item.owner:
                 outgoing.append(own.reshape(-1))
-                own = torch.empty(item.shape, dtype=torch.int64, device="meta")
+                own = blank(item.shape)
             elif session.rank == holder:
                 incoming[item.owner] = incoming.get(item.owner, 0) + own.numel()
         rings.append(own)

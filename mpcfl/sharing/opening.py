@@ -9,11 +9,13 @@ each party sums one stretch and hands the sum on (2 rounds, 2(N-1)/N times the b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 
+from mpcfl.ring.blank import blank
 from mpcfl.sharing.share import Share
 from mpcfl.world.session import Session
 
@@ -36,14 +38,36 @@ def open_masked(session: Session, items: Sequence[Masked]) -> list[torch.Tensor]
     Cost: 1 round (2 by the long route); an element goes as width/8 bytes to each other compute party. Parties without
     shares get tensors without content.
     """
+    if not session.holds_shares:
+        if session.is_compute:
+            _count(session, items)
+        return [blank(item.share.shape) for item in items]
     parts = [item.share._ring.to(_TYPES[item.width]).reshape(-1) for item in items]
-    if session.is_compute:
-        parts = _sum_over_parties(session, parts)
     opened = []
-    for (share, width, _), part in zip(items, parts, strict=True):
+    for (share, width, _), part in zip(items, _sum_over_parties(session, parts), strict=True):
         whole = part.to(torch.int64).reshape(share.shape)
         opened.append(whole if width == 64 else whole & ((1 << width) - 1))
     return opened
+
+
+def _count(session: Session, items: Sequence[Masked]) -> None:
+    """The exchanges of a dry run: messages of the right length, without the work on what they would hold."""
+    sizes = [(math.prod(item.share.shape), item.width // 8) for item in items]
+    compute = session.roster.compute
+    others = [rank for rank in compute if rank != session.rank]
+    total = sum(count * width for count, width in sizes)
+    if len(compute) == 2 or total <= LONG_MESSAGE:
+        session.exchange(dict.fromkeys(others, _blank(total)), {})
+        return
+    stretch = {
+        r: sum((n * (r + 1) // len(compute) - n * r // len(compute)) * width for n, width in sizes) for r in compute
+    }
+    session.exchange({rank: _blank(stretch[rank]) for rank in others}, {})
+    session.exchange(dict.fromkeys(others, _blank(stretch[session.rank])), {})
+
+
+def _blank(size: int) -> torch.Tensor:
+    return blank((size,), torch.uint8)
 
 
 def _sum_over_parties(session: Session, parts: list[torch.Tensor]) -> list[torch.Tensor]:

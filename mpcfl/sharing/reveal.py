@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from mpcfl.ring.blank import blank
 from mpcfl.ring.fixed import decode
 from mpcfl.sharing.share import Share, require_headroom
 from mpcfl.world.session import Session
@@ -22,9 +23,9 @@ REVEALED_BITS = 63
 def zero_share(session: Session, shape: tuple[int, ...]) -> torch.Tensor:
     """This party's part of a fresh random sharing of zero; no communication (pairwise streams)."""
     operation = session.next_operation()
-    total = torch.zeros(shape, dtype=torch.int64, device=session.device)
     if not session.holds_shares:
-        return total
+        return blank(shape)
+    total = torch.zeros(shape, dtype=torch.int64, device=session.device)
     for rank in session.roster.compute:
         if rank != session.rank:
             part = session.draw(rank, operation).elements(shape)
@@ -81,8 +82,8 @@ def _sum_at(session: Session, ring: torch.Tensor, targets: Sequence[int]) -> tor
         rounds = int(session.is_compute or bool(sources))  # a dealer who is told nothing has no round
         received = session.exchange(sends, {rank: (tuple(ring.shape), torch.int64) for rank in sources}, rounds=rounds)
     if session.rank not in targets:
-        return torch.empty(ring.shape, dtype=torch.int64, device="meta")
-    total = ring if session.is_compute else torch.zeros(ring.shape, dtype=torch.int64, device="meta")
+        return blank(ring.shape)
+    total = ring if session.is_compute else blank(ring.shape)
     for part in received.values():
         total = part if total.device.type == "meta" and part.device.type != "meta" else total + part
     return total

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import torch
 
 from mpcfl.errors import HeadroomError
+from mpcfl.ring.blank import blank
 from mpcfl.ring.fixed import encode
 from mpcfl.ring.product import matmul
 from mpcfl.world import _crypten
@@ -174,7 +175,8 @@ def concatenate(shares: Sequence[Share], dim: int = 0) -> Share:
 
 def zeros(session: Session, shape: tuple[int, ...], *, scale: int) -> Share:
     """A sharing of zero in which every share is zero: a start for sums, hides nothing."""
-    return Share(session, torch.zeros(shape, dtype=torch.int64, device=session.device), scale=scale, bound=0.0)
+    ring = torch.zeros(shape, dtype=torch.int64, device=session.device) if session.holds_shares else blank(shape)
+    return Share(session, ring, scale=scale, bound=0.0)
 
 
 def require_headroom(share: Share, bits: int, what: str) -> None:

@@ -4,12 +4,13 @@ Every party executes the *same program*. What differs is what a session does wit
 
 - a compute party holds shares and talks to the other compute parties;
 - the dealer meets every request for correlated randomness in the same order and sends corrections; it holds no
-  share, and in its program shares are tensors without content (torch's meta device), so it learns shapes only;
+  share, and in its program shares are tensors without content (`mpcfl.ring.blank`), so it learns shapes only;
 - a data owner who does not compute sends its inputs and then likewise sees shapes until the result is revealed;
 - a dry run (`Session.dry`) sends nothing and counts: it is the plan, and equals the run by construction.
 
-Keys: each linked pair derives one 256-bit key from 32 random bytes of each side and the digest of the run; its
-ChaCha20 stream is used under operation numbers that only grow, so no stretch of a stream is used twice.
+Keys: each linked pair agrees on one 256-bit key by X25519 (RFC 7748), so that a reader of the wire does not learn it
+even where TLS is off; its ChaCha20 stream is used under operation numbers that only grow, so no stretch of a stream is
+used twice.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from mpcfl.errors import AgreementError
-from mpcfl.ring.prg import Draw, Stream, derive, fresh_key
+from mpcfl.ring.prg import Draw, Stream, derive
 from mpcfl.world.meter import Meter
 from mpcfl.world.party import Roster
 from mpcfl.world.wire import DryWire, Expected, Wire
@@ -77,11 +79,12 @@ class Session:
         AgreementError names the party that differs; nothing has been shared by then.
         """
         own = hashlib.sha256(digest).digest()
-        nonces = {peer: fresh_key() for peer in self.roster.peers(self.rank)}
-        sends = {peer: _bytes_tensor(own + nonce) for peer, nonce in nonces.items()}
+        secrets = {peer: X25519PrivateKey.generate() for peer in self.roster.peers(self.rank)}
+        public = {peer: secret.public_key().public_bytes_raw() for peer, secret in secrets.items()}
+        sends = {peer: _bytes_tensor(own + key) for peer, key in public.items()}
         size = _DIGEST_BYTES + 32
         with self.protocol("agreement"):
-            received = self.exchange(sends, dict.fromkeys(nonces, ((size,), torch.uint8)))
+            received = self.exchange(sends, dict.fromkeys(secrets, ((size,), torch.uint8)))
         if self.dry_run:
             return
         for peer, message in received.items():
@@ -91,10 +94,9 @@ class Session:
                     f"{self.name} and {self.roster.names[peer]} do not run the same job and version of mpcfl",
                     hint="give all parties the same job file (local paths may differ) and the same release of mpcfl",
                 )
-            low, high = sorted(((self.rank, nonces[peer]), (peer, theirs[_DIGEST_BYTES:])))
-            self._streams[peer] = Stream(
-                derive(hashlib.sha256(low[1] + high[1]).digest(), "pair", own, low[0], high[0])
-            )
+            common = secrets[peer].exchange(X25519PublicKey.from_public_bytes(theirs[_DIGEST_BYTES:]))
+            low, high = sorted(((self.rank, public[peer]), (peer, theirs[_DIGEST_BYTES:])))
+            self._streams[peer] = Stream(derive(common, "pair", own, low[0], low[1], high[0], high[1]))
 
     def publish(self, data: bytes) -> list[bytes]:
         """Every party's `data` by rank: public facts such as schemas. Four rounds of phase setup, never in a plan.

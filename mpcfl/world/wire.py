@@ -7,6 +7,8 @@ from typing import Protocol
 
 import torch
 
+from mpcfl.ring.blank import blank
+
 Expected = tuple[tuple[int, ...], torch.dtype]
 
 
@@ -32,7 +34,7 @@ class DryWire:
     phase = "plan"
 
     def exchange(self, sends: Mapping[int, torch.Tensor], receives: Mapping[int, Expected]) -> dict[int, torch.Tensor]:
-        return {rank: torch.empty(shape, dtype=dtype, device="meta") for rank, (shape, dtype) in receives.items()}
+        return {rank: blank(shape, dtype) for rank, (shape, dtype) in receives.items()}
 
     def advance(self) -> None:
         pass

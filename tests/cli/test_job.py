@@ -104,7 +104,7 @@ def test_the_digest_leaves_local_paths_out(key: str) -> None:
     [
         {"job__name": "other"}, {"job__model": "ridge"}, {"job__target": "z"}, {"job__partition": "vertical"},
         {"job__timeout": 61}, {"job__seed": 1}, {"job__insecure_simulation": True}, {"model__fit_intercept": False},
-        {"model__standard_errors": True}, {"solver__steps": 2}, {"solver__refinements": 1}, {"solver": GRADIENT},
+        {"model__standard_errors": True}, {"solver__steps": 4}, {"solver__refinements": 1}, {"solver": GRADIENT},
         {"data__impute": "mean"}, {"data__impute": {"age": 1}}, {"evaluate__test_fraction": 0.1},
         {"reveal__to": ["north"]}, {"network__encrypt": False},
         {"parties__west": {"roles": ["compute"]}}, {"parties__east": {"roles": ["dealer"]}},
