@@ -33,8 +33,8 @@ _REFINED_BITS = 6  # a solution that was reached leaves a residual below 2^-6; o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubling:
-    """steps: of gradient descent, a power of two up to 2^20. refinements: solve again for the residual, each of which is
-    as many steps once more at the price of a few d-vectors (badly conditioned tables)."""
+    """steps: of gradient descent, a power of two up to 2^20. refinements: solve again for the residual, each
+    of which is as many steps once more at the price of a few d-vectors (badly conditioned tables)."""
 
     steps: int = 1 << 16
     refinements: int = 0
