@@ -19,7 +19,7 @@ from mpcfl.cli.main import main
 from tests.cli.jobs import tables
 from tests.cli.parties import FEATURES, OWNERS, TABLE, train, write_csv, write_job, write_tables
 
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "MASTER_ADDR")}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}  # as torchrun would set it, with a remark
 FILES = ["card.json", "ledger.json", "model.safetensors", "report.html", "report.json"]
 WANTED = LinearRegression().fit(TABLE[:, :-1], TABLE[:, -1])
 KEYS = """model partition rows columns parties compute_parties rounds_online rounds_per_iteration bytes_online
@@ -27,14 +27,13 @@ bytes_offline seconds error revealed""".split()
 
 
 def command(*words: object, cwd: Path) -> str:
-    """Standard output of a command that succeeds and has nothing to complain about but torchrun's own advice."""
+    """Standard output of a command that succeeds and has nothing to complain about."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", *map(str, words)],
         cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=100,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    complaints = [line for line in done.stderr.splitlines() if "torch/distributed/run.py" not in line]
-    assert complaints == []
+    assert done.stderr == ""
     return done.stdout
 
 
@@ -68,14 +67,13 @@ diabetes: linear regression of progression on 10 columns and 442 rows
 column +secure +plaintext +difference
 (?:[a-z0-9]+ +-?[\d.]+ +-?[\d.]+ +-?[\d.e-]+\n){10}\(intercept\) +-334.56\d +-334.567 +-?[\d.e-]+
 
-The weights are within [\d.]+e-0[67] \(relative\) of plaintext training on the pooled
+The weights are within [\d.]+e-0[5-8] \(relative\) of plaintext training on the pooled
   tables; the largest difference is [\d.e-]+.
 Cost: 50 rounds, 133 kB online, \d+ kB offline, [\d.]+ s, plaintext [\d.]+ m?s.
 Revealed: weights, guard: the solution was reached and guard: each column
   varies, to north, south and east.
-
-
-written to mpcfl-demo/run-1: model.safetensors, card.json, ledger.json, report.json, report.html
+written\s+to\s+\S+/mpcfl-demo/run-1:
+  model.safetensors, card.json, ledger.json, report.json and report.html
 """
 
 
@@ -256,7 +254,7 @@ def test_other_jobs_cost_what_their_plans_say(name: str, tmp_path: Path, capsys:
     else:
         for party, part in zip(OWNERS, np.array_split(rows, 3), strict=True):
             write_csv(tmp_path / f"{party}.csv", part)
-    names = (*OWNERS, "west") if "west" in name or "parties__west__data" in changes else OWNERS
+    names = (*OWNERS, "west") if "parties__west__data" in changes else OWNERS
     job = write_job(tmp_path, tables(**changes))
     ended = train(job, names=names, out=tmp_path / "run")
     assert [party.code for party in ended.values()] == [0] * len(names), ended
