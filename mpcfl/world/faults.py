@@ -11,6 +11,7 @@ from mpcfl.world.frame import Verdict
 from mpcfl.world.pulse import Pulse
 
 _SETTLE = 1.0  # seconds for the pulse to learn why a data connection closed
+_GRACE = 0.5  # seconds for what is under way when a party stops
 
 
 class Faults:
@@ -23,9 +24,17 @@ class Faults:
         self._pulse, self._rank, self._names, self._places = pulse, rank, tuple(names), tuple(places)
         self.occasion = "waited for the start"
 
+    @property
+    def in_grace(self) -> bool:
+        """A party has just stopped of its own accord. Others may find what it found in messages that are under way,
+        and then say it themselves, so a moment is left for these."""
+        failure = self._pulse.failure
+        stopped = failure is not None and failure.culprit == failure.origin != self._rank
+        return stopped and time.monotonic() - self._pulse.failed_at < _GRACE
+
     def check(self) -> None:
-        """Raise the fault that is known, if there is one."""
-        if self._pulse.failure is not None:
+        """Raise the fault that is known, if there is one, and not `in_grace`."""
+        if self._pulse.failure is not None and not self.in_grace:
             raise self._explain(self._pulse.failure)
 
     def judge(self, peer: int, since: float) -> None:

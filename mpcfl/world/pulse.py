@@ -71,8 +71,8 @@ class _Wire:
 class Pulse:
     """The pulse of party `rank` of `size` over `wires` (non-blocking sockets by peer); `timeout` in seconds.
 
-    `progress` and `waits_for` are set by the main thread and travel with the ticks; `board`, `failure`, `left` (peers
-    that said goodbye) and `scanned_at` (the time up to which the others were heard) are for it to read.
+    `progress` and `waits_for` are set by the main thread and travel with the ticks; `board`, `failure` (known since
+    `failed_at`), `left` (peers that said goodbye) and `scanned_at` (the time up to which the others were heard) are for it to read.
     """
 
     def __init__(self, rank: int, size: int, wires: Mapping[int, socket.socket], *, timeout: float) -> None:
@@ -80,6 +80,7 @@ class Pulse:
         self.timeout, self.interval = timeout, min(1.0, timeout / 10)
         self.progress, self.waits_for = 0, -1
         self.failure: Verdict | None = None
+        self.failed_at = 0.0
         self.left: set[int] = set()
         self.scanned_at = time.monotonic()
         self.board = Board(rank, list(wires), self.scanned_at)
@@ -102,7 +103,7 @@ class Pulse:
         """The run is lost: tell every peer. Returns the verdict that counts, which is the first one known."""
         with self._lock:
             if self.failure is None:
-                self.failure = verdict
+                self.failure, self.failed_at = verdict, time.monotonic()
                 self._orders.append(frame.abort(verdict))
                 self._idle.clear()
                 self._ring.send(b"!")

@@ -24,6 +24,7 @@ from mpcfl.world.rendezvous import Store
 from mpcfl.world.start import Links, Wires, link_up, pulse_wires
 from mpcfl.world.wire import Expected
 
+_MOMENT = 20  # milliseconds between looks at the clock while a run ends
 _SPIN = 50e-6  # seconds of trying again before sleeping: below it, falling asleep costs more than it saves
 
 
@@ -188,10 +189,11 @@ class Mesh:
             while pending:
                 pulse.waits_for = min(pending, key=since.__getitem__)
                 poll = select.poll()
-                poll.register(pulse.alarm, select.POLLIN)
+                if not (leaving := self._faults.in_grace):
+                    poll.register(pulse.alarm, select.POLLIN)
                 for link in pending.values():
                     poll.register(link.fileno, link.wants)
-                ready = {number for number, _ in poll.poll(pulse.interval * 1000)}
+                ready = {number for number, _ in poll.poll(_MOMENT if leaving else pulse.interval * 1000)}
                 self._faults.check()
                 flowing = {peer: link for peer, link in pending.items() if link.fileno in ready}
                 if flowing:
