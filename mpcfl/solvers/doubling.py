@@ -110,8 +110,8 @@ def _solution_bound(steps: int, d: int) -> float:
 
 
 def _inverse_bound(steps: int, _: int) -> float:
-    """|S_T| <= T: a sum of T powers of a contraction."""
-    return float(steps)
+    """|S_T| <= T, a sum of T powers of a contraction; with a margin for rounding, which doubles with the steps too."""
+    return 1.1 * steps
 
 
 def _scale(bound: float) -> int:
