@@ -88,6 +88,11 @@ def _backend(*operands: torch.Tensor) -> Backend:
     return _load(kinds.pop())
 
 
+def load(device: str | torch.device) -> None:
+    """Load the products of a device before anybody waits for them; SetupError where there are none."""
+    _load(torch.device(device).type)
+
+
 @cache
 def _load(kind: str) -> Backend:
     """The one place that knows which devices have products. Imported late: compiled kernels take a while to load."""

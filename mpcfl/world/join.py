@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from mpcfl.errors import JobError
+from mpcfl.ring.product import load
 from mpcfl.version import VERSION
+from mpcfl.world import _crypten
 from mpcfl.world.party import Roster
 from mpcfl.world.rendezvous import open_store
 from mpcfl.world.session import Session
@@ -44,6 +46,8 @@ def join(
             f"{size} processes were started for a job of {roster.size} parties ({', '.join(roster.names)})",
             hint=f"torchrun --nproc-per-node {roster.size} ... on one machine, or one process a party",
         )
+    _crypten.load()  # seconds, in which nobody waits yet
+    load(device)
     store = open_store(int(rank) if rank.isdecimal() else 0, timeout, keeper=roster.names[0])
     mesh = Mesh.connect(
         store,
