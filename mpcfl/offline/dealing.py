@@ -29,6 +29,7 @@ Tensors = list[torch.Tensor]
 class Recipe:
     """`masks`: shapes of uniform ring tensors. `derive(masks)`: the dealer computes what depends on them, `derived`
     being its shapes. `xor`: shares are combined by exclusive or instead of addition (CrypTen's binary sharing).
+    `bytewise`: every element is eight small values, each shared by itself, modulo 256.
     `apart`: derive gets the masks of every compute party, one after the other, instead of their sums."""
 
     name: str
@@ -36,6 +37,7 @@ class Recipe:
     derived: Sequence[Shape]
     derive: Callable[[Tensors], Tensors]
     xor: bool = False
+    bytewise: bool = False
     apart: bool = False
 
 
@@ -74,7 +76,7 @@ def _receive(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors,
 def _correct(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors, Tensors]:
     """Deal: expand everybody's shares, derive, send the correction. Returns the dealer's own share in a simulation."""
     last, count = session.roster.last, _count(recipe.derived)
-    combine, part = (xor, xor) if recipe.xor else (add, sub)
+    combine, part = (xor, xor) if recipe.xor else (_add_bytes, _sub_bytes) if recipe.bytewise else (add, sub)
     own: tuple[Tensors, Tensors] = _empty(recipe.masks), _empty(recipe.derived)
     correction = blank((count,))
     if not session.dry_run:
@@ -98,6 +100,17 @@ def _correct(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors,
     if count:
         session.exchange({last: correction}, {}, rounds=0)
     return own
+
+
+def _add_bytes(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """a + b, each byte modulo 256 for itself."""
+    total = a.reshape(-1).view(torch.uint8) + b.reshape(-1).view(torch.uint8)
+    return total.view(torch.int64).reshape(a.shape)
+
+
+def _sub_bytes(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    difference = a.reshape(-1).view(torch.uint8) - b.reshape(-1).view(torch.uint8)
+    return difference.view(torch.int64).reshape(a.shape)
 
 
 def _own_draw(session: Session) -> Draw:

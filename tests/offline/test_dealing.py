@@ -21,6 +21,7 @@ from tests.parties import roster, run_parties, run_with_sessions
 N = 500
 PRODUCTS = Recipe("products", [(N,), (N, 2)], [(N, 2), (N,)], lambda m: [m[0][:, None] * m[1], m[0] * m[0]])
 BITS = Recipe("bits", [(N,), (N,)], [(N,)], lambda m: [m[0] & m[1]], xor=True)
+BYTES = Recipe("bytes", [(N,)], [(N, 2)], lambda m: [torch.stack([m[0], m[0] ^ -1], -1)], bytewise=True)
 MASKS_ONLY = Recipe("masks", [(N,)], [], lambda m: [])
 CONSTANT = Recipe("constant", [], [(N,)], lambda m: [torch.zeros(N, dtype=torch.int64)])
 
@@ -66,6 +67,17 @@ def test_derived_values_are_what_the_recipe_says_of_the_masks(who: Roster) -> No
 def test_an_xor_recipe_is_shared_by_exclusive_or(who: Roster) -> None:
     (a, b), (both,) = wholes(who, run_parties(who, dealing(BITS)), 0, xor)
     assert torch.equal(both, a & b)
+
+
+@every_roster
+def test_a_bytewise_recipe_is_shared_byte_by_byte_modulo_256(who: Roster) -> None:
+    def add_bytes(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return (a.view(torch.uint8) + b.view(torch.uint8)).view(torch.int64)
+
+    results = run_parties(who, dealing(BYTES))
+    (mask,), (derived,) = wholes(who, results, 0, add_bytes)
+    assert torch.equal(derived, torch.stack([mask, ~mask], -1))
+    assert all(uniformity(results[rank][0][1]) > UNLIKELY for rank in who.compute)
 
 
 @every_roster

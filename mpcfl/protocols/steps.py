@@ -1,0 +1,174 @@
+"""Bits [x >= theta_k] at a coarse scale, and their products with a secret, in two rounds together.
+
+The idea of `mpcfl.protocols.comparison`, for functions that do not mind which bit they get very near a threshold: with
+c = x + r opened, c - theta and r are compared on a few bits only, in words of 16 bits for example. Digit by digit the
+dealer has shared the table of sign(d - r_i) for every public digit d, in bytes, so that V = sum_i 2^i sign(d_i - r_i),
+read off locally, has the sign of the first digit that differs, and is so short that the second round settles it:
+V + q is opened, q modulo 2^(digits + 1), and the dealer has shared what follows from it for every value of V + q
+(one-time truth tables: Ishai et al., TCC 2013, section 3). V + q + half a turn has the other result, so half a table is
+enough. The same table times the mask of the factor makes bit * factor without a third round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from mpcfl.offline.dealing import Recipe, deal
+from mpcfl.protocols.rounds import Protocol
+from mpcfl.protocols.truncation import logical_shift
+from mpcfl.ring.blank import blank
+from mpcfl.sharing.opening import Masked
+from mpcfl.sharing.share import Share, add_public, require_headroom
+
+_MOST_DIGITS = 7  # V + q is opened as one byte
+_BYTES = 8  # of an element
+_RANGE = 62  # bits of |x - theta|
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What of x is compared: `drop` low bits of its ring value are not, then `digits` (bits of each, lowest first)
+    and a sign are. A bit is right wherever |x - theta| >= 2^(drop - 1) ring units, and everywhere at drop 0."""
+
+    drop: int
+    digits: tuple[int, ...]
+
+    @classmethod
+    def of_bits(cls, x: Share, thresholds: Sequence[int], bits: int) -> Words:
+        """Words of `bits`: right wherever |x - theta| is at least 2^-(bits - 1) times (bound of x + |theta|)."""
+        reach, drop = _reach(x, thresholds), 0
+        while _room(bits) < reach / 2.0**drop:
+            drop += 1
+        return cls(drop, cls._cheapest(min(bits, _needed(x, thresholds, drop)), len(thresholds)))
+
+    @classmethod
+    def of_error(cls, x: Share, thresholds: Sequence[int], error: float) -> Words:
+        """The shortest words that are right wherever |x - theta| >= error > 0."""
+        drop = 0
+        while drop < _RANGE - 1 and 2.0**drop <= error * 2.0**x.scale:
+            drop += 1
+        return cls(drop, cls._cheapest(_needed(x, thresholds, drop), len(thresholds)))
+
+    @staticmethod
+    def _cheapest(bits: int, thresholds: int) -> tuple[int, ...]:
+        """Digits of about equal size whose number makes the offline phase shortest."""
+        choices = [
+            tuple((bits - 1 + i) // count for i in range(count)) for count in range(1, min(bits - 1, _MOST_DIGITS) + 1)
+        ]
+        return min(choices, key=lambda digits: _elements(digits, thresholds))
+
+    @property
+    def elements(self) -> int:
+        """Of the tables of all digits of one value of x."""
+        return -(-sum(1 << width for width in self.digits) // _BYTES)
+
+    @property
+    def half(self) -> int:
+        """Entries of the second table: half of what V + q can be."""
+        return 1 << len(self.digits)
+
+
+def _elements(digits: tuple[int, ...], thresholds: int) -> int:
+    words = Words(0, digits)
+    return words.elements + 2 * words.half * thresholds
+
+
+def _reach(x: Share, thresholds: Sequence[int]) -> float:
+    """Largest |x - theta| in ring units, at least 1."""
+    widest = max(map(abs, thresholds), default=0) / 2.0**x.scale
+    require_headroom(x._like(x._ring, x.bound + widest), _RANGE, "a difference to be compared")
+    return max(1.0, (x.bound + widest) * 2.0**x.scale)
+
+
+def _room(bits: int) -> float:
+    """Of |x - theta| / 2^drop in words of `bits`, the half that centres included."""
+    return 2.0 ** (bits - 1) - 0.5
+
+
+def _needed(x: Share, thresholds: Sequence[int], drop: int) -> int:
+    bits = 2
+    while _room(bits) < _reach(x, thresholds) / 2.0**drop:
+        bits += 1
+    return bits
+
+
+def steps(x: Share, thresholds: Sequence[int], words: Words, factor: Share | None = None) -> Protocol:
+    """(b, b * factor), both x.shape + (K,): b_k = [x >= theta_k] at scale 0 for K ring elements at x's scale.
+
+    factor: x.shape, default x itself. A bit within 2^(drop - 1) ring units of its threshold may be either; it is the
+    same in both results. Cost: 2 rounds, 8 bytes an element of x (and as many of another factor) and 1 byte a
+    threshold; offline words.elements an element of x and 2 words.half a threshold: 12 and 16 at 16 bits.
+    """
+    session, shape = x.session, x.shape
+    if factor is not None and factor.shape != shape:
+        raise ValueError(f"a factor of shape {factor.shape} does not fit values of shape {shape}")
+    small = (*shape, len(thresholds))
+    known: list[torch.Tensor] = []  # at the dealer only: the mask of x, for the second recipe
+    masks = [shape, small] if factor is None else [shape, small, shape]
+    second = Recipe("steps", masks, [(*small, words.half)] * 2, lambda m: _second(known, m, words))
+    (r, q, *rest), (table, times) = deal(session, second)
+    first = Recipe("steps", [], [(*shape, words.elements)], lambda _: [_first(known[0], words)], bytewise=True)
+    _, (digits,) = deal(session, first)
+
+    opening = [Masked(x._like(x._ring + r, x.bound), protocol="steps")]
+    if factor is not None:
+        opening.append(Masked(factor._like(factor._ring + rest[0], factor.bound), protocol="steps"))
+    c, *others = yield opening
+    factor, whole = (x, c) if factor is None else (factor, others[0])
+    v = sign = blank(small)
+    if session.holds_shares:
+        lower = torch.tensor([theta + ((1 << words.drop) >> 1) for theta in thresholds]).to(c.device)
+        d = logical_shift(c[..., None] - lower, words.drop) if words.drop else c[..., None] - lower
+        sign = d >> sum(words.digits)
+        v = _read(digits, d, words)
+
+    (c2,) = yield [Masked(Share(session, v + q, scale=0, bound=256.0), 8, "steps")]
+    bits = products = blank(small)
+    if session.holds_shares:
+        flipped = (sign ^ (c2 >> len(words.digits))) & 1
+        at = (c2 & (words.half - 1))[..., None]
+        found, found_r = (torch.gather(part, -1, at).squeeze(-1) for part in (table, times))
+        turn = 1 - 2 * flipped
+        bits = add_public(session, found * turn, flipped)
+        products = (whole[..., None] * found - found_r) * turn + factor._ring[..., None] * flipped
+    return Share(session, bits, scale=0, bound=1.0), factor._like(products, factor.bound)
+
+
+def _read(digits: torch.Tensor, d: torch.Tensor, words: Words) -> torch.Tensor:
+    """V modulo 256: the entries of d's digits, added up."""
+    places, start, position = [], 0, 0
+    for width in words.digits:
+        places.append(((d >> position) & ((1 << width) - 1)) + start)
+        start, position = start + (1 << width), position + width
+    at = torch.stack(places, -1)
+    tables = digits.reshape(-1).view(torch.uint8).reshape(*d.shape[:-1], words.elements * _BYTES)
+    entries = torch.gather(tables, -1, at.reshape(*d.shape[:-1], d.shape[-1] * len(words.digits)))
+    return entries.reshape(at.shape).to(torch.int64).sum(-1)
+
+
+def _first(r: torch.Tensor, words: Words) -> torch.Tensor:
+    """(..., words.elements): bytes 2^i sign(d - r_i) for every digit i and d, eight an element."""
+    tables, position = [], words.drop
+    for i, width in enumerate(words.digits):
+        digit = ((r >> position) & ((1 << width) - 1)).to(torch.int16)[..., None]
+        every = torch.arange(1 << width, dtype=torch.int16)
+        tables.append(((every > digit).to(torch.int8) - (every < digit).to(torch.int8)) << i)
+        position += width
+    missing = words.elements * _BYTES - sum(1 << width for width in words.digits)
+    tables.append(torch.zeros(*r.shape, missing, dtype=torch.int8))
+    return torch.cat(tables, -1).view(torch.int64)
+
+
+def _second(known: list[torch.Tensor], masks: list[torch.Tensor], words: Words) -> list[torch.Tensor]:
+    """[r's sign xor (V >= 0)] for V + q = 0, ..., half - 1, where V >= 0 says that nothing is borrowed; the same times
+    the mask of the factor."""
+    r, q, *rest = masks
+    known.append(r)
+    turn = 2 * words.half
+    v = (torch.arange(words.half) - q[..., None]) & (turn - 1)
+    sign = (r >> (words.drop + sum(words.digits))) & 1
+    table = (v < words.half).to(torch.int64) ^ sign[..., None, None]
+    return [table, table * (rest[0] if rest else r)[..., None, None]]
