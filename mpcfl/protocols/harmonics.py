@@ -115,13 +115,13 @@ def _sine_cosine(angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     rest = (shifted & ((1 << (ANGLE_BITS - 2)) - 1)) - (1 << (ANGLE_BITS - 3))
     x = rest.to(torch.float64) * (2 * math.pi / 2.0**ANGLE_BITS)
     square = x * x
-    sine, cosine = _horner(square, _taylor(True)) * x, _horner(square, _taylor(False))
+    sine, cosine = horner(square, _taylor(True)) * x, horner(square, _taylor(False))
     swapped = (quadrant & 1).bool()
     s, c = torch.where(swapped, cosine, sine), torch.where(swapped, sine, cosine)
     return torch.where(quadrant >= 2, -s, s), torch.where((quadrant == 1) | (quadrant == 2), -c, c)
 
 
-def _horner(x: torch.Tensor, coefficients: tuple[float, ...]) -> torch.Tensor:
+def horner(x: torch.Tensor, coefficients: tuple[float, ...]) -> torch.Tensor:
     total = torch.full_like(x, coefficients[-1])
     for coefficient in reversed(coefficients[:-1]):
         total = total * x  # two operations, never a fused one: that would round differently

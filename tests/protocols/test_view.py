@@ -7,6 +7,7 @@ import torch
 
 from mpcfl.protocols import rounds
 from mpcfl.protocols.comparison import at_least
+from mpcfl.protocols.exponential import exponential
 from mpcfl.protocols.lookup import lookup, select
 from mpcfl.protocols.pinned import Pinned
 from mpcfl.protocols.product import congruence, product
@@ -34,6 +35,7 @@ def program(session: Session, data: torch.Tensor) -> None:
         small = run(session, truncation(square.within(64.0), 28))
         bits = run(session, at_least(small, torch.tensor([1, 1 << 20])))
         together(session, product(small, x), congruence(x, v), select(x[:, :8], bits[:, 0, 0]))
+        run(session, exponential(small, 4, scale=32))
         run(session, lookup((bits[..., 0] + bits[..., 1]).expand(4, D, D), torch.arange(4)))
 
 
