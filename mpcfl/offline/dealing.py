@@ -23,13 +23,15 @@ from mpcfl.world.session import Session
 
 Shape = tuple[int, ...]
 Tensors = list[torch.Tensor]
+Combination = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+LANES = {8: torch.int8, 16: torch.int16}
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """`masks`: shapes of uniform ring tensors. `derive(masks)`: the dealer computes what depends on them, `derived`
     being its shapes. `xor`: shares are combined by exclusive or instead of addition (CrypTen's binary sharing).
-    `bytewise`: every element is eight small values, each shared by itself, modulo 256.
+    `lane`: bits of a value, 8, 16 or 64; below 64 an element holds several, each shared by itself modulo 2^lane.
     `apart`: derive gets the masks of every compute party, one after the other, instead of their sums."""
 
     name: str
@@ -37,7 +39,7 @@ class Recipe:
     derived: Sequence[Shape]
     derive: Callable[[Tensors], Tensors]
     xor: bool = False
-    bytewise: bool = False
+    lane: int = 64
     apart: bool = False
 
 
@@ -76,7 +78,7 @@ def _receive(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors,
 def _correct(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors, Tensors]:
     """Deal: expand everybody's shares, derive, send the correction. Returns the dealer's own share in a simulation."""
     last, count = session.roster.last, _count(recipe.derived)
-    combine, part = (xor, xor) if recipe.xor else (_add_bytes, _sub_bytes) if recipe.bytewise else (add, sub)
+    combine, part = _arithmetic(recipe)
     own: tuple[Tensors, Tensors] = _empty(recipe.masks), _empty(recipe.derived)
     correction = blank((count,))
     if not session.dry_run:
@@ -102,15 +104,21 @@ def _correct(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors,
     return own
 
 
-def _add_bytes(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """a + b, each byte modulo 256 for itself."""
-    total = a.reshape(-1).view(torch.uint8) + b.reshape(-1).view(torch.uint8)
-    return total.view(torch.int64).reshape(a.shape)
+def _arithmetic(recipe: Recipe) -> tuple[Combination, Combination]:
+    """How shares are put together, and one of them is taken away."""
+    if recipe.xor:
+        return xor, xor
+    return (add, sub) if recipe.lane == 64 else (_by_lanes(add, recipe.lane), _by_lanes(sub, recipe.lane))
 
 
-def _sub_bytes(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    difference = a.reshape(-1).view(torch.uint8) - b.reshape(-1).view(torch.uint8)
-    return difference.view(torch.int64).reshape(a.shape)
+def _by_lanes(combination: Combination, bits: int) -> Combination:
+    dtype = LANES[bits]
+
+    def combine(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        lanes = combination(a.reshape(-1).view(dtype), b.reshape(-1).view(dtype))
+        return lanes.view(torch.int64).reshape(a.shape)
+
+    return combine
 
 
 def _own_draw(session: Session) -> Draw:

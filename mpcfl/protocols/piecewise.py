@@ -4,7 +4,7 @@ f(x) = s_0 x + c + sum_k (s_k - s_{k-1}) max(x - theta_k, 0), and max(x - theta,
 Because f is continuous, a wrong bit costs only the distance between x and theta, so the bit is found in short words.
 
 The unit of a 16-bit word (the default) is at most 2^-14 of (bound of x + largest |kink|), and a bit can be wrong within
-half a unit of its kink: there, and only there, f is wrong, by at most |s_k - s_{k-1}| times half a unit. So a bound that
+half a unit of its kink: there, and only there, f is wrong, by at most |s_k - s_{k-1}| times half a unit. A bound that
 is needlessly large costs precision near the kinks. `error` asks for a certain one, and pays for it offline.
 """
 

@@ -110,7 +110,7 @@ def steps(x: Share, thresholds: Sequence[int], words: Words, factor: Share | Non
     masks = [shape, small] if factor is None else [shape, small, shape]
     second = Recipe("steps", masks, [(*small, words.half)] * 2, lambda m: _second(known, m, words))
     (r, q, *rest), (table, times) = deal(session, second)
-    first = Recipe("steps", [], [(*shape, words.elements)], lambda _: [_first(known[0], words)], bytewise=True)
+    first = Recipe("steps", [], [(*shape, words.elements)], lambda _: [_first(known[0], words)], lane=8)
     _, (digits,) = deal(session, first)
 
     opening = [Masked(x._like(x._ring + r, x.bound), protocol="steps")]

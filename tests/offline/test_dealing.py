@@ -21,7 +21,6 @@ from tests.parties import roster, run_parties, run_with_sessions
 N = 500
 PRODUCTS = Recipe("products", [(N,), (N, 2)], [(N, 2), (N,)], lambda m: [m[0][:, None] * m[1], m[0] * m[0]])
 BITS = Recipe("bits", [(N,), (N,)], [(N,)], lambda m: [m[0] & m[1]], xor=True)
-BYTES = Recipe("bytes", [(N,)], [(N, 2)], lambda m: [torch.stack([m[0], m[0] ^ -1], -1)], bytewise=True)
 MASKS_ONLY = Recipe("masks", [(N,)], [], lambda m: [])
 CONSTANT = Recipe("constant", [], [(N,)], lambda m: [torch.zeros(N, dtype=torch.int64)])
 
@@ -70,12 +69,14 @@ def test_an_xor_recipe_is_shared_by_exclusive_or(who: Roster) -> None:
 
 
 @every_roster
-def test_a_bytewise_recipe_is_shared_byte_by_byte_modulo_256(who: Roster) -> None:
-    def add_bytes(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return (a.view(torch.uint8) + b.view(torch.uint8)).view(torch.int64)
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int16])
+def test_a_recipe_with_lanes_is_shared_lane_by_lane(who: Roster, dtype: torch.dtype) -> None:
+    def lanes(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return (a.view(dtype) + b.view(dtype)).view(torch.int64)
 
-    results = run_parties(who, dealing(BYTES))
-    (mask,), (derived,) = wholes(who, results, 0, add_bytes)
+    recipe = Recipe("lanes", [(N,)], [(N, 2)], lambda m: [torch.stack([m[0], ~m[0]], -1)], lane=8 * dtype.itemsize)
+    results = run_parties(who, dealing(recipe))
+    (mask,), (derived,) = wholes(who, results, 0, lanes)
     assert torch.equal(derived, torch.stack([mask, ~mask], -1))
     assert all(uniformity(results[rank][0][1]) > UNLIKELY for rank in who.compute)
 
