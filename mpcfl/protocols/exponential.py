@@ -3,16 +3,17 @@
 The period P = 4 B of delta = z - r, opened in 32 bits, is cut into four cases. Within a case delta is known to B / 2
 about its middle m, so the dealer, who knows r, knows for each case the one tau = m + r modulo P with |tau| <= 2 B that
 z can be next to, and exp(z) = exp(delta - m) exp(tau) whatever z is in [-1.5 B, 1.5 B]. (Two cases would reach B only,
-and need a public factor up to e^B.)
+and need a public factor up to e^B.) With a public c added to both delta and z this is so about any c.
 
-The public factor is within e^(+-B / 2), the dealt one within e^(+-2 B), and one product of two rounded numbers at scale
-s would be wrong by sqrt(e^(2.5 B) 2^-s): 2e-3 at B = 4, s = 32, and 3e-1 at B = 8. So the public factor is taken in two
-digits, each times the dealt one at the scale that makes up for it, which leaves (e^(2.5 B) 2^-2s)^(1/3): 1e-5 at B = 4,
-3e-4 at B = 8. That is four more elements offline and nothing online; exp(z / 2)^2 would be two more rounds.
+The public factor is within e^(c +- B / 2), the dealt one within e^(+-2 B), and one product of two rounded numbers at
+scale s would be wrong by sqrt(e^(c + 2.5 B) 2^-s): 2e-3 at B = 4, c = 0, s = 32, and 3e-1 at B = 8. So the public
+factor is taken in two digits, each times the dealt one at the scale that makes up for it, which leaves
+(e^(c + 2.5 B) 2^-2s)^(1/3): 1e-5 at B = 4, 3e-4 at B = 8. That is four more elements offline and nothing online;
+exp(z / 2)^2 would be two more rounds.
 
 The guard is exact, unlike that of a series: the dealer says for each eighth of the period whether z, known to B / 4
-about its middle, can be in [-B, B]. What is left of the 32 bits, the number of periods, must be the dealer's too, so
-that a row that is thrown out by many periods in one step does not pass for one that stayed.
+about its middle, can be in [c - B, c + B]. What is left of the 32 bits, the number of periods, must be the dealer's
+too, so that a row that is thrown out by many periods in one step does not pass for one that stayed.
 """
 
 from __future__ import annotations
@@ -37,33 +38,34 @@ _CASES, _EIGHTHS = 4, 8
 _TAYLOR = tuple(1 / math.factorial(k) for k in range(15))  # exact to float64 on [-1/2, 1/2]
 
 
-def exponential(z: Share, range: int, *, scale: int, factor: float = 1.0) -> Protocol:
+def exponential(z: Share, range: int, *, scale: int, factor: float = 1.0, middle: float = 0.0) -> Protocol:
     """(factor * exp(z) at `scale`, not truncated; guard, integers at scale 0), both of z's shape; z at scale <= 52.
 
-    `range` B is 1, 2, 4 or 8. Guard: 0 while |z| <= B, at least 1 where 1.5 B < |z| < 4096 - 1.5 B, one or the other
-    between; where it is 0 the result is right: unbiased, within e^(1.5 B) |factor|, and wrong by at most
-    2.5 (e^(2.5 B) 2^-2scale)^(1/3) and exp(z) 2^-21 for each party, since low bits of z are rounded off share by share.
-    `factor`: public, worked into the coefficients; below 1 in size it does not add to the error.
-    Cost: 1 round, 4 bytes each; offline 20 elements each.
+    `range` B is 1, 2, 4 or 8, `middle` c a public number with |c| <= B. Guard: 0 while |z - c| <= B, at least 1 where
+    1.5 B < |z - c| < 4096 - 1.5 B, one or the other between; where it is 0 the result is right: unbiased, within
+    |factor| e^(c + 1.5 B), and wrong by at most 2.5 (e^(c + 2.5 B) 2^-2scale)^(1/3) and exp(z) 2^-21 for each party,
+    since low bits of z are rounded off share by share. `factor`: public, worked into the coefficients; below 1 in size
+    it makes no error larger. Cost: 1 round, 4 bytes each; offline 20 elements each.
     """
-    if range not in RANGES or z.scale > 64 - _WORD + _UNIT:
-        raise ValueError(f"no exponential of range {range} for a value at scale {z.scale}")
-    session, shape, digits = z.session, z.shape, _Digits(range, scale)
+    if range not in RANGES or z.scale > 64 - _WORD + _UNIT or abs(middle) > range:
+        raise ValueError(f"no exponential of range {range} about {middle:g} for a value at scale {z.scale}")
+    session, shape, digits = z.session, z.shape, _Digits(range, middle, scale)
     wide = (_CASES, *shape)
     recipe = Recipe("exponential", [shape], [wide] * 3 + [(_EIGHTHS, *shape)], lambda m: _tables(m[0], digits))
     (r,), (coarse, fine, periods, outside) = deal(session, recipe)
-    word = _rounded(z._ring, z.scale - _UNIT)
+    centre = round(middle * (1 << _UNIT))
+    word = add_public(session, _rounded(z._ring, z.scale - _UNIT), -centre)
     (delta,) = yield [Masked(Share(session, word - r, scale=_UNIT, bound=1.0), _WORD, "exponential")]
     value = guard = word
     if session.holds_shares:  # parties that learn shapes only are spared the arithmetic
         case = (delta >> digits.case_bits & _CASES - 1)[None]
-        first, second = digits.split(_public_exp(_offset(delta, digits.case_bits), range) * factor)
+        first, second = digits.split(_public_exp(_offset(delta, digits.case_bits) + centre, 2 * range) * factor)
         value = first * coarse.gather(0, case)[0] + second * fine.gather(0, case)[0]
         turns = delta >> digits.period_bits
         eighth = (delta >> digits.case_bits - 1 & _EIGHTHS - 1)[None]
         guard = outside.gather(0, eighth)[0] - 2 * turns * periods.gather(0, case)[0]
         guard = add_public(session, guard, turns * turns)
-    bound = abs(factor) * math.exp(EXACT * range)
+    bound = abs(factor) * math.exp(middle + EXACT * range)
     return (
         Share(session, value, scale=scale, bound=bound),
         Share(session, guard, scale=0, bound=4.0 ** (_WORD - digits.period_bits)),
@@ -74,10 +76,11 @@ def exponential(z: Share, range: int, *, scale: int, factor: float = 1.0) -> Pro
 class _Digits:
     """The public factor in two digits at scales g1, g2, the dealt one at f1, f2; g1 + f1 = g2 + f2 = scale.
 
-    Errors e^(B / 2) 2^-f1 of the first product, 2^-(g1 + f2) of the second, e^(2 B) 2^-g2 of what is left: all alike.
+    Errors e^(c + B / 2) 2^-f1 of the first product, 2^-(g1 + f2) of the second, e^(2 B) 2^-g2 of what is left: alike.
     """
 
     range: int
+    middle: float
     scale: int
 
     @property
@@ -91,7 +94,7 @@ class _Digits:
     @property
     def coarse(self) -> int:
         """f1."""
-        return round(self._error_bits() + self.range / 2 * math.log2(math.e))
+        return round(self._error_bits() + (self.middle + self.range / 2) * math.log2(math.e))
 
     @property
     def fine(self) -> int:
@@ -99,7 +102,7 @@ class _Digits:
         return self.scale - round(self._error_bits() + 2 * self.range * math.log2(math.e))
 
     def _error_bits(self) -> float:
-        return (2 * self.scale - 2.5 * self.range * math.log2(math.e)) / 3
+        return (2 * self.scale - (self.middle + 2.5 * self.range) * math.log2(math.e)) / 3
 
     def split(self, factor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         unit = 2.0 ** (self.coarse - self.scale)
@@ -117,11 +120,11 @@ def _offset(delta: torch.Tensor, bits: int) -> torch.Tensor:
     return (delta & ((1 << bits) - 1)) - (1 << (bits - 1))
 
 
-def _public_exp(units: torch.Tensor, range: int) -> torch.Tensor:
-    """exp of integers in units of 2^-20, at most range / 2, the same to the last bit everywhere: exp(x / B)^B."""
-    result = horner(units.to(torch.float64) * (2.0**-_UNIT / range), _TAYLOR)
-    while range > 1:
-        result, range = result * result, range // 2
+def _public_exp(units: torch.Tensor, power: int) -> torch.Tensor:
+    """exp of integers in units of 2^-20, at most power / 2, the same to the last bit everywhere: exp(x / p)^p."""
+    result = horner(units.to(torch.float64) * (2.0**-_UNIT / power), _TAYLOR)
+    while power > 1:
+        result, power = result * result, power // 2
     return result
 
 
