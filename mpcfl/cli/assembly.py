@@ -10,10 +10,13 @@ from mpcfl.data.facts import Facts, facts_of
 from mpcfl.data.reading import open_table
 from mpcfl.data.source import Source
 from mpcfl.errors import JobError
+from mpcfl.models.losses.logistic import Logistic
 from mpcfl.models.settings import Settings
 from mpcfl.protocols.harmonics import Series
 from mpcfl.solvers.doubling import Doubling
 from mpcfl.solvers.gradient import Gradient
+from mpcfl.solvers.objective import Objective
+from mpcfl.solvers.penalty import penalty_of
 from mpcfl.world.party import Party, Roster
 from mpcfl.world.tls import Credentials
 
@@ -36,14 +39,15 @@ def settings_of(job: Job) -> Settings:
             iterations=section.iterations,
             batch=section.batch,
             momentum=section.momentum,
+            nesterov=section.nesterov,
             init=section.init,
             weight_bound=section.weight_bound,
         )
     return Settings(
         model=job.model.name,
         fit_intercept=job.model.fit_intercept,
-        alpha=_penalty(job),
-        series=_series(job),
+        alpha=job.model.alpha if job.model.name == "ridge" else 0.0,
+        objective=_objective(job),
         solver=solver,
         metrics=job.evaluate.metrics,
         standard_errors=job.model.standard_errors,
@@ -51,11 +55,11 @@ def settings_of(job: Job) -> Settings:
     )
 
 
-def _penalty(job: Job) -> float:
-    """What multiplies half the squared weights beside the sum of losses (logistic), or the squared weights (ridge)."""
-    if job.model.name == "logistic":
-        return 0.0 if job.model.penalty == "none" else 1.0 / job.model.C
-    return job.model.alpha if job.model.name == "ridge" else 0.0
+def _objective(job: Job) -> Objective | None:
+    """Loss and penalty of a model that needs every row; None for least squares."""
+    if job.model.name != "logistic":
+        return None
+    return Objective(loss=Logistic(_series(job)), penalty=penalty_of(job.model.penalty, 1.0 / job.model.C))
 
 
 def _series(job: Job) -> Series:

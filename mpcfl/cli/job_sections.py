@@ -62,7 +62,7 @@ class Model:
     C: float = 1.0
     """Logistic only: inverse of the penalty on the squared weights, more than 0, as in scikit-learn."""
     penalty: str = "l2"
-    """Logistic only: "l2" or "none"."""
+    """Logistic only: "l2", "l1" or "none"."""
     sigmoid: Mapping[str, float] = field(default_factory=lambda: {"range": 32, "error": 1e-4})
     """Logistic only: within which range of X w, a power of two, the sigmoid is right, and to what error. A run that
     leaves the range ends with an error."""
@@ -73,7 +73,7 @@ class Model:
         choice("[job] model", self.name, MODELS)
         need("[model] alpha", self.alpha >= 0, "must be at least 0")
         need("[model] C", self.C > 0, "must be more than 0")
-        choice("[model] penalty", self.penalty, ("l2", "none"))
+        choice("[model] penalty", self.penalty, ("l2", "l1", "none"))
         for key in self.sigmoid:
             choice("[model] sigmoid", key, ("range", "error"))
         size, error = self.sigmoid.get("range", 32), self.sigmoid.get("error", 1e-4)
@@ -112,7 +112,9 @@ class Gradient:
     batch: int = 0
     """Rows in a mini-batch; 0: all rows in every iteration."""
     momentum: float = 0.0
-    """Heavy-ball momentum, at least 0 and less than 1."""
+    """Momentum, at least 0 and less than 1."""
+    nesterov: bool = False
+    """Where the gradient is taken: false: at the weights (heavy ball); true: where the momentum leads (Nesterov)."""
     init: str = "zeros"
     """First weights: "zeros", or "random": normal, from the public seed."""
     weight_bound: float = 1024.0

@@ -9,16 +9,20 @@ import numpy.typing as npt
 
 from mpcfl.errors import JobError
 from mpcfl.models.linear import LinearRegression
+from mpcfl.models.losses.logistic import Logistic
 from mpcfl.models.settings import Settings
 from mpcfl.protocols.harmonics import Series
 from mpcfl.solvers.gradient import Gradient
+from mpcfl.solvers.objective import Objective
+from mpcfl.solvers.penalty import penalty_of
 
 
 class LogisticRegression(LinearRegression):
     """Classes coded 0 and 1; columns of mean about 0 and variance about 1.
 
-    C: inverse of the penalty on the squared weights. penalty: "l2" or "none". solver: iterations, learning rate, batch,
-    momentum; the loss is divided by the rows of a batch. series: range and terms of the sigmoid (`Series.within`).
+    C: inverse of the penalty on the squared weights. penalty: "l2", "l1" or "none". solver: iterations, learning
+    rate, batch, momentum; the loss is divided by the rows of a batch. series: range and terms of the sigmoid
+    (`Series.within`).
     The rest as `LinearRegression`. GuardError: a row left the range of the sigmoid.
     """
 
@@ -34,18 +38,17 @@ class LogisticRegression(LinearRegression):
         to: Sequence[str] | None = None,
     ) -> None:
         super().__init__(fit_intercept=fit_intercept, solver=solver, seed=seed, to=to)
-        if C <= 0 or penalty not in ("l2", "none"):
-            raise JobError('C must be more than 0, and penalty "l2" or "none"')
+        if C <= 0:
+            raise JobError("C must be more than 0")
         self.C, self.penalty = C, penalty
         self.series = series or Series.within(32, 1e-4)
 
     def settings(self) -> Settings:
         return Settings(
             model="logistic",
-            alpha=1.0 / self.C if self.penalty == "l2" else 0.0,
+            objective=Objective(loss=Logistic(self.series), penalty=penalty_of(self.penalty, 1.0 / self.C)),
             fit_intercept=self.fit_intercept,
             solver=self.solver,
-            series=self.series,
             to=self.to,
         )
 

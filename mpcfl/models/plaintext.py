@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from mpcfl.data.batches import batches
 from mpcfl.data.facts import Facts
+from mpcfl.models.descent_twin import descent_twin, distance
 from mpcfl.models.settings import Settings
 from mpcfl.solvers.gradient import Gradient
 
@@ -34,8 +35,10 @@ def plaintext_twin(x: Array, y: Array, facts: Facts, settings: Settings) -> Twin
     """x (n, d), y (n,): all training rows, in the order of the owners."""
     start = time.perf_counter()
     if isinstance(settings.solver, Gradient):
-        descend = _logistic_descent if settings.model == "logistic" else _descent
-        weights, path = descend(x, y, facts, settings, settings.solver)
+        if settings.objective is not None:
+            weights, path = descent_twin(x, y, facts, settings.objective, settings.solver, settings.fit_intercept)
+        else:
+            weights, path = _descent(x, y, facts, settings, settings.solver)
         return Twin(*_split(weights, settings), time.perf_counter() - start, path)
     weights = normal_equations(x, y, settings.alpha, settings.fit_intercept)
     seconds = time.perf_counter() - start
@@ -72,28 +75,8 @@ def _descent(
         gradient = z[rows].T @ (z[rows] @ w - y[rows]) / len(rows) + penalty * w
         velocity = solver.momentum * velocity + solver.learning_rate * gradient
         w = w - velocity
-        path.append((i + 1, _distance(w, best)))
+        path.append((i + 1, distance(w, best)))
     return w, path
-
-
-def _logistic_descent(
-    x: Array, y: Array, facts: Facts, settings: Settings, solver: Gradient
-) -> tuple[Array, list[tuple[int, float]]]:
-    """With the exact sigmoid; the distance is to the last iterate, since the optimum may be far away."""
-    z = np.c_[x, np.ones(len(x))] if settings.fit_intercept else x
-    penalty = np.full(z.shape[1], settings.alpha)
-    penalty[x.shape[1] :] = 0.0
-    w = solver.start(facts, settings.fit_intercept).numpy().copy()
-    velocity, chosen = np.zeros_like(w), batches(facts, solver.batch)
-    rate = solver.learning_rate / max(map(len, chosen))
-    iterates = []
-    for i in range(solver.iterations):
-        rows = chosen[i % len(chosen)]
-        error = 1 / (1 + np.exp(-z[rows] @ w)) - y[rows]
-        velocity = solver.momentum * velocity + rate * (z[rows].T @ error + penalty * w)
-        w = w - velocity
-        iterates.append(w)
-    return w, [(i + 1, _distance(iterate, w)) for i, iterate in enumerate(iterates[:-1])]
 
 
 def _doubling_path(x: Array, y: Array, settings: Settings) -> list[tuple[int, float]]:
@@ -113,8 +96,4 @@ def _doubling_path(x: Array, y: Array, settings: Settings) -> list[tuple[int, fl
     best = h / values
     steps = [1 << k for k in range(1, solver.doublings + 1)]
     iterates = [(1 - np.maximum(1 - values, 0) ** count) / values * h for count in steps]
-    return [(count, _distance(b, best)) for count, b in zip(steps, iterates, strict=True)]
-
-
-def _distance(w: Array, best: Array) -> float:
-    return float(np.linalg.norm(w - best) / max(float(np.linalg.norm(best)), 1e-300))
+    return [(count, distance(b, best)) for count, b in zip(steps, iterates, strict=True)]

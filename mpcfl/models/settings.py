@@ -6,32 +6,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mpcfl.errors import JobError
-from mpcfl.protocols.harmonics import Series
 from mpcfl.solvers.doubling import Doubling
 from mpcfl.solvers.gradient import Gradient
+from mpcfl.solvers.objective import Objective
 
-MODELS = ("linear", "ridge", "logistic")
 METRICS = ("r2", "mse")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """model: one of MODELS. alpha: penalty of ridge and logistic regression (1 / C), 0 for none. series: the sigmoid of
-    logistic regression. metrics: of held-out rows, to be revealed.
+    """model: its name in reports. objective: loss and penalty of models that need every row in every iteration; None
+    for least squares, which needs the Gram matrix only, with alpha, the penalty on the squared weights.
+    metrics: of held-out rows, to be revealed.
     standard_errors: reveal the variances of the coefficients. to: names of the parties that learn the result."""
 
     model: str = "linear"
     fit_intercept: bool = True
     alpha: float = 0.0
+    objective: Objective | None = None
     solver: Doubling | Gradient = Doubling()
-    series: Series = Series(32, 32)
     metrics: Sequence[str] = ()
     standard_errors: bool = False
     to: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        if self.model == "logistic" and not isinstance(self.solver, Gradient):
-            raise JobError("logistic regression needs the gradient solver", hint='[solver] name = "gradient"')
+        if self.objective is not None and not isinstance(self.solver, Gradient):
+            raise JobError(f"model '{self.model}' needs the gradient solver", hint='[solver] name = "gradient"')
         if isinstance(self.solver, Gradient) and (self.metrics or self.standard_errors):
             raise JobError(
                 "metrics and standard errors are computed at the optimum, which the gradient solver does not promise",

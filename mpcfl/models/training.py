@@ -22,8 +22,8 @@ from mpcfl.models.settings import Settings
 from mpcfl.protocols.rounds import Protocol, run, together
 from mpcfl.sharing.reveal import reveal
 from mpcfl.sharing.share import Share
+from mpcfl.solvers.descent import descend
 from mpcfl.solvers.gradient import Gradient
-from mpcfl.solvers.logistic import Logistic, train_logistic
 from mpcfl.solvers.quality import mean_squared_error, squared_error, unexplained, variances
 from mpcfl.solvers.solution import Solution, converged
 from mpcfl.solvers.weights import shared_weights
@@ -32,9 +32,9 @@ from mpcfl.world.session import Session
 REACHED = "guard: the solution was reached"
 VARIES = "guard: each column varies"
 FITS = "guard: held-out rows are like the others"
-IN_RANGE = "guard: every row stayed in the range of the sigmoid"
+IN_RANGE = "guard: every row stayed in range"
 _GUARDS = {
-    IN_RANGE: "one bit: beyond that range the series is no sigmoid, and the weights would be wrong",
+    IN_RANGE: "one bit: beyond the range of the loss the weights would be wrong",
     REACHED: "one bit: without it the weights would be wrong, and nobody would know",
     VARIES: "one bit a column: a column without spread has no weight",
     FITS: "one bit a column: the metrics would be wrong where it is not set",
@@ -80,15 +80,13 @@ def train(session: Session, facts: Facts, settings: Settings, own: Source | None
 def _descend(session: Session, facts: Facts, settings: Settings, solver: Gradient, own: Source | None) -> Outcome:
     """So many steps of gradient descent on the data as given."""
     outputs: dict[str, Share] = {}
-    if settings.model == "logistic":
-        loss = Logistic(series=settings.series, alpha=settings.alpha)
-        outputs["weights"], outputs[IN_RANGE] = train_logistic(
-            session, facts, loss, solver, settings.fit_intercept, own
-        )
+    if settings.objective is not None:
+        weights, stayed = descend(session, facts, settings.objective, solver, settings.fit_intercept, own)
+        outputs |= {"weights": weights, IN_RANGE: stayed}
     else:
         outputs["weights"] = solver.train(session, facts, settings.fit_intercept, settings.alpha, own)
     found = reveal(outputs, to=settings.to, reason="what the job asks for", reasons=_GUARDS)
-    _check(found, facts)
+    _check(found, facts, settings.objective.loss.range_hint if settings.objective else None)
     return _outcome(found["weights"], settings, facts, {})
 
 
@@ -138,7 +136,7 @@ def _metric(name: str, value: float, d: int) -> float:
     return 1 - value if name == "r2" else value * d
 
 
-def _check(found: dict[str, torch.Tensor], facts: Facts) -> None:
+def _check(found: dict[str, torch.Tensor], facts: Facts, hint: str | None = None) -> None:
     """GuardError, which names column or setting, unless every guard that was revealed is set."""
     names = [*facts.features, facts.target]
     constant = _unset(found.get(VARIES), names)
@@ -154,8 +152,8 @@ def _check(found: dict[str, torch.Tensor], facts: Facts) -> None:
         )
     if _unset(found.get(IN_RANGE), ["range"]):
         raise GuardError(
-            "a row left the range in which the sigmoid is right: |X w| came near [model] sigmoid.range",
-            hint="double sigmoid.range, lower the learning_rate or C; separable classes need a penalty",
+            "a row left the range in which the loss is right: |X w| came near its end",
+            hint=hint,
         )
     wild = _unset(found.get(FITS), names)
     if wild:

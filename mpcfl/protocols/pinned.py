@@ -57,9 +57,9 @@ class Pinned:
         return Share(session, ring, scale=self.x.scale + v.scale, bound=d * self.x.bound * v.bound)
 
     def transposed_times(self, u: Share) -> Protocol:
-        """X.T @ u, u (n,), at the sum of the scales. Cost: 1 round, n elements; offline d."""
+        """X.T @ u, u (n,) or (n, c), at the sum of the scales. Cost: 1 round, n c elements; offline d c."""
         (n, d), session = self.x.shape, self.session
-        recipe = Recipe("pinned product", [u.shape], [(d,)], lambda m: [matmul_t(self._dealt(), m[0])])
+        recipe = Recipe("pinned product", [u.shape], [(d, *u.shape[1:])], lambda m: [matmul_t(self._dealt(), m[0])])
         (b,), (c,) = deal(session, recipe)
         (delta,) = yield [Masked(u._like(u._ring - b, u.bound), protocol="pinned product")]
         ring = matmul_t(self.x._ring, delta) + matmul_t(self._e, b) + c

@@ -28,13 +28,15 @@ _MARGIN = 4.0  # |U w - u| and |momentum * v| stay below this times the bound
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gradient:
-    """batch: rows of a mini-batch, 0 for all. momentum: heavy ball. init: "zeros", or "random" from the public seed.
+    """batch: rows of a mini-batch, 0 for all. momentum: heavy ball, or Nesterov's
+    where `nesterov` says so. init: "zeros", or "random" from the public seed.
     weight_bound: public bound of the weights' size; what they need beyond it costs as many bits of precision."""
 
     learning_rate: float
     iterations: int = 100
     batch: int = 0
     momentum: float = 0.0
+    nesterov: bool = False
     init: str = "zeros"
     weight_bound: float = 1024.0
 
@@ -44,12 +46,13 @@ class Gradient:
         if not 1 <= self.weight_bound <= 2.0**24:
             raise JobError("[solver] weight_bound must be from 1 to 2^24")
 
-    def start(self, facts: Facts, fit_intercept: bool) -> torch.Tensor:
-        """First weights, public: (d,) or (d + 1,) float64."""
+    def start(self, facts: Facts, fit_intercept: bool, classes: int = 1) -> torch.Tensor:
+        """First weights, public: (d',) or (d', classes) float64, d' = d or d + 1."""
         size = len(facts.features) + fit_intercept
+        shape = (size,) if classes == 1 else (size, classes)
         if self.init == "zeros":
-            return torch.zeros(size, dtype=torch.float64)
-        return torch.from_numpy(np.random.Generator(np.random.PCG64(facts.seed)).normal(size=size))
+            return torch.zeros(shape, dtype=torch.float64)
+        return torch.from_numpy(np.random.Generator(np.random.PCG64(facts.seed)).normal(size=shape))
 
     def train(self, session: Session, facts: Facts, fit_intercept: bool, alpha: float, own: Source | None) -> Share:
         """Weights after the given number of iterations, the intercept last if there is one, still shared."""

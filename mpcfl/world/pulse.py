@@ -72,7 +72,8 @@ class Pulse:
     """The pulse of party `rank` of `size` over `wires` (non-blocking sockets by peer); `timeout` in seconds.
 
     `progress` and `waits_for` are set by the main thread and travel with the ticks; `board`, `failure` (known since
-    `failed_at`), `left` (peers that said goodbye) and `scanned_at` (the time up to which the others were heard) are for it to read.
+    `failed_at`), `left` (peers that said goodbye) and `scanned_at` (the time up to which the others were heard) are for
+    it to read.
     """
 
     def __init__(self, rank: int, size: int, wires: Mapping[int, socket.socket], *, timeout: float) -> None:

@@ -1,0 +1,90 @@
+"""An owner's own rows, as the row-based solvers take them: checked, coded, in memory.
+
+The public scales hold for values up to ROW_BOUND whose sizes in a batch add up to `size_bound` at most: standardised
+columns. Each owner checks its own part of that before it shares any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mpcfl.data.facts import Facts
+from mpcfl.data.source import Source
+from mpcfl.errors import DataError
+
+Array = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+ROW_BOUND = 32.0
+MEAN_BOUND = 2.0
+_SPARE = 64.0  # for an owner with few rows in a batch, whose mean may be far from that of all
+_STANDARDISE = "bring the columns to mean 0 and variance 1, by constants that all parties agree on"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coded:
+    """What a loss makes of a target (n,). response (n,) or (n, classes): is subtracted from its derivative. offset
+    (n,): is added to X w. sign (n,): -1 or 1, multiplies the row."""
+
+    response: Array | None = None
+    offset: Array | None = None
+    sign: Array | None = None
+
+    def __repr__(self) -> str:
+        return "Coded()"
+
+
+def size_bound(facts: Facts, rows: int) -> float:
+    """sum |x_ij| over the rows of a batch of this size stays below, for every column j."""
+    return MEAN_BOUND * rows + _SPARE * len(facts.owners)
+
+
+Code = Callable[[Array, str, str], Coded]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRows:
+    """x (rows, width), with the ones of the intercept where this owner brings them; coded where it has the target."""
+
+    x: Array
+    coded: Coded | None
+
+    def __repr__(self) -> str:
+        return f"OwnRows(shape={self.x.shape})"
+
+
+def own_rows(
+    rank: int, own: Source, facts: Facts, chosen: Sequence[Rows], *, fit_intercept: bool, code: Code
+) -> OwnRows:
+    """`chosen`: rows of each batch, numbered over the joint table. DataError names table, column and row."""
+    names = [*facts.features, facts.target]
+    held = [names[j] for j in facts.positions(rank)] if facts.holders else names
+    table = np.concatenate([block[:, [own.columns.index(name) for name in held]] for block in own.chunks()])
+    has_target = held[-1] == facts.target
+    coded = code(table[:, -1], own.name, facts.target) if has_target else None
+    x = table[:, :-1] if has_target else table
+    _check_sizes(rank, own.name, x, held, facts, chosen)
+    if has_target and fit_intercept:
+        x = np.c_[x, np.ones(len(x))]
+    if coded is not None and coded.sign is not None and not facts.holders:
+        x = x * coded.sign[:, None]
+    return OwnRows(x, coded)
+
+
+def _check_sizes(rank: int, name: str, x: Array, held: Sequence[str], facts: Facts, chosen: Sequence[Rows]) -> None:
+    for column in map(int, np.flatnonzero(np.abs(x).max(axis=0, initial=0) > ROW_BOUND)):
+        row = int(np.argmax(np.abs(x[:, column]) > ROW_BOUND)) + 1
+        raise DataError(f"{name}: row {row}, column '{held[column]}': beyond {ROW_BOUND:g}", hint=_STANDARDISE)
+    first = 0 if facts.holders else sum(rows for other, rows in facts.rows.items() if other < rank)
+    for rows in chosen:
+        mine = rows[(rows >= first) & (rows < first + len(x))] - first
+        sizes = np.abs(x[mine]).sum(axis=0)
+        most = MEAN_BOUND * len(rows) * (len(x) / facts.total_rows) + _SPARE
+        for column in map(int, np.flatnonzero(sizes > most)):
+            raise DataError(
+                f"{name}: column '{held[column]}' has a mean size beyond {MEAN_BOUND:g} in a batch",
+                hint=f"{_STANDARDISE}, or use larger batches",
+            )

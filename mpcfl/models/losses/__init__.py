@@ -1,0 +1,1 @@
+"""Losses: one term a row, as a protocol on shares and, beside it, in float64."""

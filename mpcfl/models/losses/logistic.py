@@ -1,0 +1,53 @@
+"""The logistic loss, log(1 + exp(z)) - y z, y in {0, 1}: its derivative is sigmoid(z) - y."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mpcfl.data.own_rows import Coded
+from mpcfl.errors import DataError
+from mpcfl.protocols.harmonics import Series, fingerprint
+from mpcfl.protocols.rounds import Protocol
+from mpcfl.protocols.sigmoid import sigmoid
+from mpcfl.sharing.share import Share
+from mpcfl.solvers.objective import Array, Loss
+
+_HINT = "double [model] sigmoid.range, or lower the learning_rate or C; separable classes need a penalty"
+
+
+class Logistic(Loss):
+    """`series`: the range of |z| in which the sigmoid is right, and its terms. classes: 1 for labels 0 and 1; c > 2
+    for labels 0 .. c - 1, each class against the rest."""
+
+    slope = 1.1  # |sigmoid - y|, with what the series adds
+
+    def __init__(self, series: Series, classes: int = 1) -> None:
+        self.series, self.classes = series, classes
+        self.predictor_bits = series.period_bits
+        self.range_hint = _HINT
+
+    def code(self, y: Array, name: str, target: str) -> Coded:
+        highest = max(self.classes - 1, 1)
+        wrong = (y != np.round(y)) | (y < 0) | (y > highest)
+        if wrong.any():
+            labels = "0 or 1" if self.classes == 1 else f"a whole number from 0 to {highest}"
+            raise DataError(
+                f"{name}: row {int(np.argmax(wrong)) + 1}, column '{target}': a label must be {labels}",
+                hint="code the classes as 0, 1, ..., and set [model] classes if there are more than two",
+            )
+        if self.classes == 1:
+            return Coded(response=y)
+        return Coded(response=(y[:, None] == np.arange(self.classes)).astype(np.float64))
+
+    def derivative(self, z: Share, *, bits: int, factor: float) -> Protocol:
+        """Cost: 1 round, 4 bytes an element of z; offline 2 terms elements each."""
+        return (yield from sigmoid(z, self.series, table_scale=bits, scale=bits, factor=factor))
+
+    def derivative_of(self, z: Array) -> Array:
+        return np.exp(-np.logaddexp(0.0, -z))
+
+    def value_of(self, z: Array, coded: Coded) -> Array:
+        return np.asarray(np.logaddexp(0.0, z) - (0.0 if coded.response is None else coded.response) * z)
+
+    def fingerprint(self) -> bytes:
+        return fingerprint(self.series)

@@ -1,0 +1,102 @@
+"""Gradient descent over rows, four rounds an iteration for the logistic loss (PROTOCOLS.md, section 4).
+
+    round 1     open w - b                 z = X w                    X pinned once for the whole fit
+    round 2     open z - r (half words)    e = m (f(z) - response)    learning rate and 1/n are in the factor m
+    round 3     open e - rho               g = X.T e + m l2 w
+    round 4     open g + rho'              w <- w - g 2^-t            lr / n = m 2^-t, the power of two free
+
+1.5 n + 2 d' elements, whatever d' is. The state is the last two iterates, so that either momentum is a public multiple
+of it: a step starts from w + m (w - w_before), which takes d' elements more and no round, and the gradient is taken at
+w (heavy ball) or at the start of the step too (Nesterov, 1983). Every iteration adds to the guard how many rows have
+left the range in which f is right; one comparison at the end says whether it was ever more than half a row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from mpcfl.data.batches import batches
+from mpcfl.data.facts import Facts
+from mpcfl.data.own_rows import size_bound
+from mpcfl.data.source import Source
+from mpcfl.protocols.comparison import at_least
+from mpcfl.protocols.rounds import Protocol, parallel, run
+from mpcfl.protocols.truncation import truncation
+from mpcfl.sharing.share import Share, zeros
+from mpcfl.solvers.gradient import Gradient
+from mpcfl.solvers.objective import GUARD_SCALE, Objective
+from mpcfl.solvers.pinned_rows import PinnedRows, pin_rows
+from mpcfl.solvers.row_gradient import Scales, layout_of, row_gradient
+from mpcfl.world.session import Session
+
+_MIX_BITS = 14  # of the momentum
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """After some iterations: the last two iterates (d', ...) and the guard (), all shared."""
+
+    w: Share
+    before: Share
+    left: Share
+
+
+def descend(
+    session: Session, facts: Facts, objective: Objective, solver: Gradient, fit_intercept: bool, own: Source | None
+) -> tuple[Share, Share]:
+    """(weights (d',) or (d', classes), the intercept last; bit: no row ever left the range), both shared.
+
+    Cost: that of `pin_rows`, 4 rounds an iteration where f takes 1, with an l1 penalty 2 more, 3 for the guard.
+    """
+    objective.loss.agree(session)
+    chosen = batches(facts, solver.batch)
+    scales = _scales(facts, objective, solver, max(map(len, chosen)))
+    rows = pin_rows(session, own, facts, chosen, layout_of(objective, scales, fit_intercept))
+    first = solver.start(facts, fit_intercept, objective.loss.classes)
+    w = zeros(session, tuple(first.shape), scale=scales.weights) + first
+    state = State(w, w, zeros(session, (), scale=scales.bits + GUARD_SCALE))
+    for i in range(solver.iterations):
+        session.step("gradient descent", i + 1, solver.iterations)
+        step = _step(rows[i % len(rows)], state, objective, solver, scales, len(facts.features))
+        state = run(session, step)
+    return state.w, run(session, _stayed(state.left))
+
+
+def _scales(facts: Facts, objective: Objective, solver: Gradient, rows: int) -> Scales:
+    rate = solver.learning_rate / rows
+    step = rate * objective.loss.slope * size_bound(facts, rows) / (1 - solver.momentum)
+    start = float(solver.start(facts, False).abs().max())
+    finer = _MIX_BITS if solver.momentum else 0
+    return Scales(facts, objective, rows=rows, rate=rate, travelled=start + solver.iterations * step, finer=finer)
+
+
+def _step(
+    rows: PinnedRows, state: State, objective: Objective, solver: Gradient, scales: Scales, features: int
+) -> Protocol:
+    """The state after one more iteration."""
+    mixed = _mixed(state, solver.momentum, scales)
+    at = mixed if solver.nesterov else state.w
+    total, gone = yield from row_gradient(rows, at, objective, scales, features)
+    change = truncation(total.divided_by_power(scales.shift), scales.drop + scales.shift)
+    if solver.momentum:
+        start, change = yield from parallel(truncation(mixed, _MIX_BITS), change)
+    else:
+        start, change = state.w, (yield from change)
+    w = (start - change).within(scales.travelled)  # Scales: the penalty can only shorten the way
+    w = yield from objective.penalty.shrink(w, scales.rate, features)
+    return State(w, state.w, state.left if gone is None else state.left + gone)
+
+
+def _mixed(state: State, momentum: float, scales: Scales) -> Share:
+    """w + momentum (w - before), exact, at a larger scale."""
+    m = round(momentum * 2**_MIX_BITS)
+    ahead = state.w * ((1 << _MIX_BITS) + m) - state.before * m
+    return ahead.divided_by_power(_MIX_BITS).within(3 * scales.travelled)
+
+
+def _stayed(left: Share) -> Protocol:
+    """Bit (): over all iterations together less than half a row left the range."""
+    reached = yield from at_least(left, torch.tensor([1 << (left.scale - 1)]))
+    return -(reached[..., 0] - 1.0)

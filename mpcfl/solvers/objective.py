@@ -1,0 +1,79 @@
+"""What a solver minimises: sum over rows of loss(z_i, y_i), z = X w + offset, and a penalty on the weights.
+
+A loss is written twice, side by side: as a protocol on shares, and in float64 for the plaintext twin. Solvers know no
+loss by name. The penalty is `mpcfl.solvers.penalty`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mpcfl.data.own_rows import Coded
+from mpcfl.errors import AgreementError
+from mpcfl.protocols.rounds import Protocol
+from mpcfl.sharing.share import Share
+from mpcfl.solvers.penalty import Penalty
+from mpcfl.world.session import Session
+
+Array = npt.NDArray[np.float64]
+GUARD_SCALE = 16  # of a guard, on top of the bits of its factor
+
+
+class Loss(ABC):
+    """One term a row. The target enters by `code`, which every owner of a target applies to its own."""
+
+    slope: float
+    """No |derivative - response| is larger, within the range."""
+    predictor_bits: int
+    """z needs so many bits in front of the point: its period, or its range and a sign."""
+    range_hint: str
+    """What to change when a row leaves the range."""
+    has_response = True
+    """The derivative by z is f(z) - response, f without any data in it."""
+    has_offset = False
+    signed = False
+    """Rows are multiplied by labels -1 and 1, so that z stands for y z."""
+    classes = 1
+    """Columns of weights that are trained at once, one against the rest each; 1: a vector of weights."""
+
+    @abstractmethod
+    def code(self, y: Array, name: str, target: str) -> Coded:
+        """y (n,) as the loss takes it. DataError, which names table, row and column, for a value it cannot take."""
+
+    @abstractmethod
+    def derivative(self, z: Share, *, bits: int, factor: float) -> Protocol:
+        """(factor * f(z) at scale 2 bits, guard or None). The guard, like z and at scale bits + 16: 0 while a row is
+        within half the range, 1/2 at its end, 1 beyond. `factor`: public, in [1/2, 1)."""
+
+    @abstractmethod
+    def derivative_of(self, z: Array) -> Array:
+        """f(z), exact, in float64."""
+
+    @abstractmethod
+    def value_of(self, z: Array, coded: Coded) -> Array:
+        """The loss of each row, in float64."""
+
+    def fingerprint(self) -> bytes:
+        """Public numbers that multiply shares, and so must be the same to the last bit everywhere."""
+        return b""
+
+    def agree(self, session: Session) -> None:
+        """AgreementError, which names a party that computes another `fingerprint`. Phase setup, never planned."""
+        own = self.fingerprint()
+        if session.dry_run or not own:
+            return
+        for name, theirs in zip(session.roster.names, session.publish(own), strict=True):
+            if theirs != own:
+                raise AgreementError(f"{name} computes other public coefficients", hint="use the same numpy everywhere")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """A loss and a penalty."""
+
+    loss: Loss
+    penalty: Penalty = Penalty()

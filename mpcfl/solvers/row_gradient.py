@@ -1,0 +1,92 @@
+"""The gradient of a loss over rows, on shares: its public scales, and its three rounds."""
+
+from __future__ import annotations
+
+import math
+
+from mpcfl.data.facts import Facts
+from mpcfl.data.own_rows import size_bound
+from mpcfl.data.rows import Layout, Vector
+from mpcfl.errors import HeadroomError, JobError
+from mpcfl.protocols.rounds import Protocol
+from mpcfl.sharing.share import Share, concatenate, zeros
+from mpcfl.solvers.objective import Objective
+from mpcfl.solvers.pinned_rows import PinnedRows
+
+_BITS = 61  # of a gradient before its truncation
+_PENALTY_BITS = 14  # of the coefficient of the penalty, at least
+_LEAST = 16  # bits of the weights below which a run would be of no use
+_LARGEST = 16  # bits of each factor of a gradient: more would gain nothing
+_AHEAD = 3.0  # momentum looks at most so many times further than the weights have travelled
+_RING = 64
+
+
+class Scales:
+    """Public scales of a run: `bits` of each of the three factors of a gradient, `weights` of w.
+
+    A gradient is multiplied by `factor` = rate 2^shift in [1/2, 1) as it is made, and divided by 2^shift for nothing,
+    so that no public factor is left. rate: learning rate over rows. `travelled`: public bound of every weight.
+    `finer`: bits that the point of the gradient may have beyond those of the weights. JobError: the penalty would make
+    the weights swing. HeadroomError: too few bits are left.
+    """
+
+    def __init__(
+        self, facts: Facts, objective: Objective, *, rows: int, rate: float, travelled: float, finer: int = 0
+    ) -> None:
+        loss, l2 = objective.loss, objective.penalty.l2
+        if rate * l2 > 1:
+            raise JobError(
+                f"learning_rate times the penalty is {rate * l2:.3g} a row, more than 1: the weights would swing",
+                hint=f"use a learning_rate of {rows / l2:.2g} or less",
+            )
+        self.rate, self.shift, self.travelled = rate, -math.floor(math.log2(rate)) - 1, travelled
+        self.factor = rate * 2.0**self.shift
+        self.total = self.factor * (loss.slope * size_bound(facts, rows) + _AHEAD * l2 * travelled)
+        self.bits = min(_LARGEST, math.floor((_BITS - math.log2(self.total)) / 3))
+        whole = math.ceil(math.log2(_AHEAD * travelled + 1))
+        self.weights = min(
+            3 * self.bits - _PENALTY_BITS, _RING - loss.predictor_bits - self.bits - finer, _BITS - finer - whole
+        )
+        if self.weights < _LEAST:
+            raise HeadroomError(
+                f"{rows} rows at this learning rate leave {self.weights} bits for the weights",
+                hint="use smaller batches, fewer iterations, less momentum or a smaller penalty",
+            )
+        self.predictor = self.bits + self.weights + finer
+        self.drop = 3 * self.bits - self.weights  # bits of a gradient, once divided, beyond those of the weights
+
+
+def layout_of(objective: Objective, scales: Scales, fit_intercept: bool) -> Layout:
+    """How the rows are shared for this objective."""
+    loss, columns = objective.loss, objective.loss.classes if objective.loss.classes > 1 else 0
+    response = Vector(scale=2 * scales.bits, bound=loss.slope, factor=scales.factor, columns=columns)
+    return Layout(
+        scale=scales.bits,
+        fit_intercept=fit_intercept,
+        code=loss.code,
+        response=response if loss.has_response else None,
+        offset=Vector(scale=scales.predictor, bound=2.0 ** (loss.predictor_bits - 1)) if loss.has_offset else None,
+        signed=loss.signed,
+    )
+
+
+def row_gradient(rows: PinnedRows, at: Share, objective: Objective, scales: Scales, penalised: int) -> Protocol:
+    """(total, gone): factor * (X.T (f(z) - response) + l2 w) at scale 3 bits; how many rows have left the range, (), or
+    None. at: (d', ...), its first `penalised` rows under the penalty. Cost: 2 rounds and that of the loss."""
+    z = yield from rows.x.times(at)
+    z = z.at_scale(scales.predictor)  # only its last bits matter where f is periodic: nothing is lost
+    if rows.offset is not None:
+        z = z + rows.offset
+    value, gone = yield from objective.loss.derivative(z, bits=scales.bits, factor=scales.factor)
+    error = value if rows.response is None else value - rows.response
+    total = yield from rows.x.transposed_times(error.within(objective.loss.slope * scales.factor))
+    total = total + _decay(at, objective.penalty.l2 * scales.factor, total.scale, penalised)
+    return total.within(scales.total), None if gone is None else gone.reshape(-1).sum(0)
+
+
+def _decay(w: Share, factor: float, scale: int, penalised: int) -> Share:
+    """factor * w at a larger scale, the intercept's rows 0."""
+    finer = scale - w.scale
+    decay = (w[:penalised] * round(factor * 2**finer)).divided_by_power(finer)
+    rest = w.shape[0] - penalised
+    return concatenate([decay, zeros(w.session, (rest, *w.shape[1:]), scale=scale)]) if rest else decay
