@@ -63,6 +63,12 @@ class Series:
         return _settled(waves @ values * (2 / _QUADRATURE))
 
     @functools.cache  # noqa: B019
+    def slope(self) -> npt.NDArray[np.float64]:
+        """c_k (terms,): sigmoid'(z) ~ sum_k c_k cos(2 pi k z / P), the series of the sigmoid term by term. That is the
+        least-squares one too: the parts at the ends vanish, since quarter waves do there."""
+        return _settled(self.sigmoid() * self.odd() * (math.pi / (2 * self.range)))
+
+    @functools.cache  # noqa: B019
     def guard(self) -> npt.NDArray[np.float64]:
         """c_k (terms,): (1 - sum_k c_k cos(2 pi k z / P)) / 2 is 0 while |z| < B/2, 1/2 at B, 1 from 1.3 B on; a square
         wave smoothed by a Gaussian, so that its terms end before it rings."""
@@ -84,7 +90,7 @@ def _settled(coefficients: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def fingerprint(series: Series) -> bytes:
     """What parties compare before they use a series."""
-    return series.sigmoid().tobytes() + series.guard().tobytes()
+    return b"".join(part.tobytes() for part in (series.sigmoid(), series.slope(), series.guard()))
 
 
 def waves(angles: torch.Tensor, terms: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -65,6 +65,16 @@ class Pinned:
         ring = matmul_t(self.x._ring, delta) + matmul_t(self._e, b) + c
         return Share(session, ring, scale=self.x.scale + u.scale, bound=n * self.x.bound * u.bound)
 
+    def scaled_rows(self, s: Share) -> Protocol:
+        """s_i x_ij, s (n,), at the sum of the scales. Cost: 1 round, n elements; offline n d."""
+        session = self.session
+        recipe = Recipe("scaled rows", [s.shape], [self.x.shape], lambda m: [self._dealt() * m[0][:, None]])
+        (b,), (c,) = deal(session, recipe)
+        (delta,) = yield [Masked(s._like(s._ring - b, s.bound), protocol="scaled rows")]
+        # s x = delta x + b E + b A
+        ring = self.x._ring * delta[:, None] + self._e * b[:, None] + c
+        return Share(session, ring, scale=self.x.scale + s.scale, bound=self.x.bound * s.bound)
+
     def rows(self, index: torch.Tensor) -> Pinned:
         """Some rows of X under the same mask, for a mini-batch: nothing is opened. `index` public."""
         part = object.__new__(Pinned)

@@ -23,12 +23,15 @@ from mpcfl.sharing.share import Share, add_public
 GUARD_SCALE = 16
 
 
-def sigmoid(z: Share, series: Series, *, table_scale: int, scale: int, factor: float = 1.0) -> Protocol:
-    """(factor * sigmoid(z), guard), both (n,).
+def sigmoid(
+    z: Share, series: Series, *, table_scale: int, scale: int, factor: float = 1.0, slope: bool = False
+) -> Protocol:
+    """(factor * sigmoid(z), guard), both (n,); with `slope` (factor * sigmoid(z), guard, factor * sigmoid'(z)).
 
-    The first at table_scale + scale, not truncated: the next product takes it as it is. guard at table_scale + 16: 0
-    for a row within half the range, 1/2 at its end, 1 from 1.3 times it. z: any scale from that of the series up.
-    `factor`: public, worked into the coefficients. Cost: 1 round, 4 bytes each; offline 2 terms elements each.
+    The first and the last at table_scale + scale, not truncated: the next product takes it as it is. guard at
+    table_scale + 16: 0 for a row within half the range, 1/2 at its end, 1 from 1.3 times it. z: any scale from that of
+    the series up. `factor`: public, worked into the coefficients. Cost: 1 round, 4 bytes each; offline 2 terms elements
+    each. The slope costs no more.
     """
     session, shape, terms = z.session, z.shape, series.terms
     wave_shape = (terms, *shape)
@@ -36,19 +39,23 @@ def sigmoid(z: Share, series: Series, *, table_scale: int, scale: int, factor: f
     (r,), (cosines, sines) = deal(session, recipe)
     word = logical_shift(z._ring, z.scale - series.scale) if z.scale > series.scale else z._ring
     (delta,) = yield [Masked(Share(session, word - r, scale=series.scale, bound=1.0), ANGLE_BITS, "sigmoid")]
-    value = guard = blank(shape)
+    value = guard = steep = blank(shape)
     if session.holds_shares:  # many small operations: parties that learn shapes only are spared them
         sin_d, cos_d = waves(delta, terms)
         value = _combine(sin_d, cosines, factor * series.sigmoid(), scale)
         value = value + _combine(cos_d, sines, factor * series.sigmoid(), scale)
         guard = _combine(sin_d, sines, series.guard() / 2, GUARD_SCALE)
         guard = guard - _combine(cos_d, cosines, series.guard() / 2, GUARD_SCALE)
+        if slope:
+            steep = _combine(cos_d, cosines, factor * series.slope(), scale)
+            steep = steep - _combine(sin_d, sines, factor * series.slope(), scale)
         value = add_public(session, value, _full(shape, round(factor * 2.0 ** (table_scale + scale - 1))))
         guard = add_public(session, guard, _full(shape, 1 << (table_scale + GUARD_SCALE - 1)))
-    return (
+    found = (
         Share(session, value, scale=table_scale + scale, bound=1.1 * abs(factor)),
         Share(session, guard, scale=table_scale + GUARD_SCALE, bound=1.1),
     )
+    return (*found, Share(session, steep, scale=table_scale + scale, bound=0.3 * abs(factor))) if slope else found
 
 
 def _full(shape: tuple[int, ...], value: int) -> torch.Tensor:

@@ -88,6 +88,28 @@ def test_transposed_times_uses_the_same_opening(parties: int) -> None:
 
 
 @pytest.mark.parametrize("parties", PARTIES)
+def test_rows_are_scaled_by_a_shared_vector(parties: int) -> None:
+    rng = np.random.default_rng(10)
+    x, s, u = full_range(rng, N, D), full_range(rng, N), full_range(rng, N, C)
+
+    def program(session: Session, x: Share, s: Share, u: Share) -> list[Share]:
+        pinned = Pinned(x)
+        run(session, pinned.opening())
+        scaled = run(session, pinned.scaled_rows(s))
+        return [scaled, run(session, pinned.transposed_times(scaled)), run(session, pinned.transposed_times(u))]
+
+    outcome = evaluate(parties, program, x, s, u)
+    assert torch.equal(outcome.ring(0), x * s[:, None])
+    assert torch.equal(outcome.ring(1), exact_product(x.T, x * s[:, None])), "X.T S X"
+    assert torch.equal(outcome.ring(2), exact_product(x.T, u))
+    others = parties - 1
+    online, offline = outcome.cost("online"), outcome.cost("offline", parties)
+    assert online["scaled rows"] == (1, others, N * 8 * others)
+    assert online["pinned product"] == (2, 2 * others, N * (D + C) * 8 * others)
+    assert offline == {"scaled rows": (0, 1, N * D * 8), "pinned product": (0, 2, D * (D + C) * 8)}
+
+
+@pytest.mark.parametrize("parties", PARTIES)
 def test_some_rows_are_used_without_another_opening(parties: int) -> None:
     rng = np.random.default_rng(9)
     x, u, v, index = full_range(rng, N, D), full_range(rng, 4), full_range(rng, D), torch.tensor([7, 0, 7, 3])
@@ -172,6 +194,14 @@ def test_scales_add_and_bounds_count_the_terms() -> None:
     assert outcome.ring().tolist() == [(3 * 2 * D) << 12] * 2
     result = evaluate(2, gram, x).results[0]
     assert (result.scale, result.bound) == (16, 2 * 9.0), "two rows"
+
+    def scaled(session: Session, x: Share, s: Share) -> Share:
+        pinned = Pinned(x)
+        run(session, pinned.opening())
+        return run(session, pinned.scaled_rows(s))
+
+    result = evaluate(2, scaled, x, Given(torch.full((2,), 2 << 4), 4, 2.0)).results[0]
+    assert (result.scale, result.bound) == (12, 3.0 * 2.0)
 
 
 def test_only_the_dealer_knows_the_mask_as_a_whole() -> None:
