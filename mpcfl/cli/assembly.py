@@ -10,13 +10,10 @@ from mpcfl.data.facts import Facts, facts_of
 from mpcfl.data.reading import open_table
 from mpcfl.data.source import Source
 from mpcfl.errors import JobError
-from mpcfl.models.losses.logistic import Logistic
+from mpcfl.models.families import objective_of
 from mpcfl.models.settings import Settings
-from mpcfl.protocols.harmonics import Series
 from mpcfl.solvers.doubling import Doubling
 from mpcfl.solvers.gradient import Gradient
-from mpcfl.solvers.objective import Objective
-from mpcfl.solvers.penalty import penalty_of
 from mpcfl.world.party import Party, Roster
 from mpcfl.world.tls import Credentials
 
@@ -47,26 +44,12 @@ def settings_of(job: Job) -> Settings:
         model=job.model.name,
         fit_intercept=job.model.fit_intercept,
         alpha=job.model.alpha if job.model.name == "ridge" else 0.0,
-        objective=_objective(job),
+        objective=objective_of(job.model.name, job.model.parameters),
         solver=solver,
         metrics=job.evaluate.metrics,
         standard_errors=job.model.standard_errors,
         to=job.reveal.to or None,
     )
-
-
-def _objective(job: Job) -> Objective | None:
-    """Loss and penalty of a model that needs every row; None for least squares."""
-    if job.model.name != "logistic":
-        return None
-    return Objective(loss=Logistic(_series(job)), penalty=penalty_of(job.model.penalty, 1.0 / job.model.C))
-
-
-def _series(job: Job) -> Series:
-    try:
-        return Series.within(int(job.model.sigmoid.get("range", 32)), float(job.model.sigmoid.get("error", 1e-4)))
-    except ValueError as error:
-        raise JobError(f"[model] sigmoid: {error}", hint="allow a larger error or a smaller range") from None
 
 
 def table_of(job: Job, name: str) -> Source | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mpcfl.cli.job import Job
 from mpcfl.data.facts import Facts
+from mpcfl.models.families import objective_of
 from mpcfl.models.training import Outcome
 from mpcfl.report.record import RunRecord
 from mpcfl.version import VERSION
@@ -25,6 +26,7 @@ def collect(session: Session, job: Job, facts: Facts, outcome: Outcome) -> RunRe
     costs = {name: meter["costs"] for name, meter in zip(names, meters, strict=True)}
     online = session.meter.total("online") if session.is_compute else None
     rounds = _total(costs[names[0]], "online", "rounds")
+    objective = objective_of(job.model.name, job.model.parameters)
     iterations = getattr(job.solver, "iterations", None) or _doublings(job)
     return RunRecord(
         party=session.name,
@@ -46,7 +48,7 @@ def collect(session: Session, job: Job, facts: Facts, outcome: Outcome) -> RunRe
             "solver": job.to_dict()["solver"],
             "iterations": iterations,
             "rounds_online": rounds if online is None else online.rounds,
-            "rounds_per_iteration": 4 if job.model.name == "logistic" else 2,
+            "rounds_per_iteration": objective.rounds if objective else 2,
             "bytes_online": {name: _total(costs[name], "online", "bytes") for name in names},
             "bytes_offline": {name: _total(costs[name], "offline", "bytes") for name in names},
             "messages_online": {name: _total(costs[name], "online", "messages") for name in names},

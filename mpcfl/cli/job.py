@@ -36,10 +36,10 @@ from mpcfl.cli.job_sections import (
 )
 from mpcfl.cli.job_tables import check_keys, check_table, parse_toml, section
 from mpcfl.errors import JobError
+from mpcfl.models.families import PARAMETERS
+from mpcfl.report.units import listed
 
 SECTIONS = ("job", "model", "solver", "data", "evaluate", "reveal", "network", "parties")
-MODEL_KEYS = {"alpha": "ridge", "C": "logistic", "penalty": "logistic", "sigmoid": "logistic"}
-"""Parameters that one model only has."""
 LOCAL = ("data", "certificate", "key")
 """What a party may have under another path than the others say: not part of the digest."""
 
@@ -150,8 +150,8 @@ class Job:
     def to_dict(self) -> dict[str, Any]:
         """The job as tables, every default filled in; `Job.from_dict` takes it back."""
         model = dataclasses.asdict(self.model)
-        for key, owner in MODEL_KEYS.items():
-            if self.model.name != owner:
+        for key, owners in PARAMETERS.items():
+            if self.model.name not in owners:
                 del model[key]
         parties = {party.name: _present(party, "name") for party in self.parties}
         return {
@@ -206,9 +206,12 @@ class Job:
         check_table(model, "[model]")
         check_table(solver, "[solver]")
         check_table(tables["parties"], "[parties]")
-        for key, owner in MODEL_KEYS.items():
-            if key in model and general.model != owner:
-                raise JobError(f"[model] {key} belongs to model '{owner}'", hint=f'set model = "{owner}" under [job]')
+        for key, owners in PARAMETERS.items():
+            if key in model and general.model not in owners:
+                raise JobError(
+                    f"[model] {key} belongs to model {listed(map(repr, owners))}, not to '{general.model}'",
+                    hint=f'set model = "{owners[0]}" under [job], or take {key} out',
+                )
         top = {f.name: getattr(general, f.name) for f in dataclasses.fields(General) if f.name != "model"}
         return Job(
             **top,

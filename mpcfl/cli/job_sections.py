@@ -6,16 +6,18 @@ checked in `job.py`.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from mpcfl.data.names import did_you_mean
 from mpcfl.errors import JobError
+from mpcfl.models.families import MODELS, Parameters
+from mpcfl.solvers.penalty import NAMES as PENALTIES
 
 ROLES = ("data", "compute", "dealer")
-MODELS = ("linear", "ridge", "logistic")
 SOLVERS = ("doubling", "gradient")
 PARTITIONS = ("horizontal", "vertical")
 METRICS = ("r2", "mse")
+SIGMOID_RANGES = tuple(2**k for k in range(1, 11))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +29,7 @@ class General:
     target: str
     """The column to predict."""
     model: str
-    """What to train: linear, ridge or logistic; its parameters are in [model]."""
+    """What to train: linear, ridge, logistic, svm or huber; its parameters are in [model]."""
     partition: str = "horizontal"
     """Either "horizontal": same columns, other rows at each party; or "vertical": same rows, other columns."""
     timeout: float = 60.0
@@ -54,18 +56,25 @@ class Model:
     """[model], and `model` of [job]. Names and meanings are scikit-learn's."""
 
     name: str
-    """One of "linear" (ordinary least squares), "ridge", "logistic" (two classes, coded 0 and 1)."""
+    """One of "linear" (ordinary least squares), "ridge", "logistic" (two classes, coded 0 and 1), "svm" (linear support
+    vector machine with squared hinge loss), "huber" (robust regression)."""
     fit_intercept: bool = True
-    """Whether the model has an intercept; false: the data are taken as centred."""
+    """Whether the model has an intercept, which is never penalised; false: the data are taken as centred."""
     alpha: float = 1.0
-    """Ridge only: the penalty on the squared weights, at least 0; the intercept is not penalised."""
+    """Ridge, huber: the penalty on the squared weights, at least 0."""
     C: float = 1.0
-    """Logistic only: inverse of the penalty on the squared weights, more than 0, as in scikit-learn."""
+    """Logistic, svm: inverse of the penalty on the weights, more than 0, as in scikit-learn."""
     penalty: str = "l2"
-    """Logistic only: "l2", "l1" or "none"."""
+    """Logistic: "l2", "l1", "elasticnet" or "none"."""
+    l1_ratio: float = 0.5
+    """Logistic with penalty "elasticnet": share of the l1 penalty, 0 to 1."""
     sigmoid: Mapping[str, float] = field(default_factory=lambda: {"range": 32, "error": 1e-4})
-    """Logistic only: within which range of X w, a power of two, the sigmoid is right, and to what error. A run that
-    leaves the range ends with an error."""
+    """Logistic: within which range of X w, a power of two, the sigmoid is right, and to what error. A run that leaves
+    the range ends with an error."""
+    range: float = 32.0
+    """Svm, huber: bound of X w, of X w - y; a run that leaves it ends with an error."""
+    epsilon: float = 1.35
+    """Huber: size of an error, in units of the target, from which it counts by its size and not its square."""
     standard_errors: bool = False
     """Linear with the doubling solver only: reveal standard errors, t and p values beside the weights."""
 
@@ -73,13 +82,21 @@ class Model:
         choice("[job] model", self.name, MODELS)
         need("[model] alpha", self.alpha >= 0, "must be at least 0")
         need("[model] C", self.C > 0, "must be more than 0")
-        choice("[model] penalty", self.penalty, ("l2", "l1", "none"))
+        need("[model] l1_ratio", 0 <= self.l1_ratio <= 1, "must be from 0 to 1")
+        choice("[model] penalty", self.penalty, PENALTIES)
         for key in self.sigmoid:
             choice("[model] sigmoid", key, ("range", "error"))
         size, error = self.sigmoid.get("range", 32), self.sigmoid.get("error", 1e-4)
-        need("[model] sigmoid.range", size in [2**k for k in range(1, 11)], "must be a power of two from 2 to 1024")
+        need("[model] sigmoid.range", size in SIGMOID_RANGES, "must be a power of two from 2 to 1024")
         need("[model] sigmoid.error", 1e-6 <= error <= 0.1, "must be from 1e-6 to 0.1")
+        need("[model] range", 1 <= self.range <= 4096, "must be from 1 to 4096")
+        need("[model] epsilon", 0 < self.epsilon <= 64, "must be more than 0 and at most 64")
         need("[model] standard_errors", not self.standard_errors or self.name == "linear", "is for model 'linear'")
+
+    @property
+    def parameters(self) -> Parameters:
+        """Those that losses and penalties are made with."""
+        return Parameters(**{field.name: getattr(self, field.name) for field in fields(Parameters)})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from mpcfl.data.names import did_you_mean
 from mpcfl.data.source import Source
 from mpcfl.errors import DataError, JobError
+from mpcfl.models.links import mean_of
 from mpcfl.report.units import listed, visible
 
 MODEL_FILE = "model.safetensors"
@@ -23,7 +24,7 @@ Vector = npt.NDArray[np.float64]
 @dataclass(frozen=True, eq=False)
 class Model:
     """coef (d,) and intercept, float64, real, on the scale of the data; `features` names the columns of coef; `kind` is
-    "linear", "ridge" or "logistic"."""
+    the model's name."""
 
     coef: Vector
     intercept: float
@@ -58,8 +59,8 @@ def load_model(path: str | Path) -> Model:
 
 
 def predict(model: Model, source: Source) -> Vector:
-    """Predictions (n,), float64, for the rows of `source`, in memory; the table itself is streamed. Those of a logistic
-    model are probabilities of class 1.
+    """Predictions (n,), float64, for the rows of `source`, in memory; the table itself is streamed. Probabilities of
+    class 1 where the model is logistic, signed distances from the margin where it is a support vector machine.
 
     Columns are matched by name: any order, others are ignored. DataError names every column that is missing.
     """
@@ -74,7 +75,7 @@ def predict(model: Model, source: Source) -> Vector:
     as_they_are = order == list(range(len(source.columns)))
     parts = [(block if as_they_are else block[:, order]) @ model.coef for block in source.chunks()]
     scores = np.concatenate(parts) + model.intercept
-    return scores if model.kind != "logistic" else np.exp(-np.logaddexp(0.0, -scores))
+    return mean_of(model.kind, scores)
 
 
 def _from_safetensors(path: Path) -> Model:

@@ -64,7 +64,7 @@ class RunRecord:
 
     @property
     def kind(self) -> str:
-        """The model: "linear", "ridge" or "logistic"."""
+        """The model's name, as in the job."""
         return str(self.at("model") or self.job.get("job", {}).get("model", "linear"))
 
     @property

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from mpcfl.models.links import LINKS
 from mpcfl.report.record import RunRecord
 from mpcfl.report.units import count, listed, plural, small, visible
 
-MODELS = {"linear": "linear regression", "ridge": "ridge regression", "logistic": "logistic regression"}
+MODELS = {
+    "linear": "linear regression",
+    "ridge": "ridge regression",
+    "logistic": "logistic regression",
+    "svm": "linear support vector machine",
+    "huber": "robust regression (Huber)",
+    "poisson": "Poisson regression",
+    "gamma": "gamma regression",
+}
 
 
 def title(record: RunRecord) -> str:
@@ -95,9 +104,13 @@ def how_to_use(record: RunRecord) -> dict[str, str]:
 
 
 def _formula(record: RunRecord) -> str:
-    if record.kind == "logistic":
-        return f"probability of {visible(record.target)} = 1 / (1 + exp(-(intercept + sum of coef * column)))"
-    return f"{visible(record.target)} = intercept + sum of coef * column"
+    z, target = "intercept + sum of coef * column", visible(record.target)
+    if record.kind == "svm":
+        return f"{target} is of the first class where {z} > 0"
+    link = LINKS.get(record.kind)
+    if link == "logit":
+        return f"probability of {target} = 1 / (1 + exp(-({z})))"
+    return f"{target} = exp({z})" if link == "log" else f"{target} = {z}"
 
 
 def job_text(record: RunRecord) -> str:

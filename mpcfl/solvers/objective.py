@@ -32,6 +32,8 @@ class Loss(ABC):
     """z needs so many bits in front of the point: its period, or its range and a sign."""
     range_hint: str
     """What to change when a row leaves the range."""
+    rounds = 1
+    """Of `derivative`."""
     has_response = True
     """The derivative by z is f(z) - response, f without any data in it."""
     has_offset = False
@@ -77,3 +79,8 @@ class Objective:
 
     loss: Loss
     penalty: Penalty = Penalty()
+
+    @property
+    def rounds(self) -> int:
+        """Of one step of gradient descent."""
+        return 3 + self.loss.rounds + (2 if self.penalty.l1 else 0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from mpcfl.data.facts import Facts
-from mpcfl.data.own_rows import Rows
+from mpcfl.data.own_rows import ROW_BOUND, Rows
 from mpcfl.data.rows import Layout, share_rows
 from mpcfl.data.source import Source
 from mpcfl.protocols.pinned import Pinned
@@ -35,9 +35,13 @@ class PinnedRows:
 def pin_rows(
     session: Session, own: Source | None, facts: Facts, chosen: Sequence[Rows], layout: Layout
 ) -> list[PinnedRows]:
-    """The batches, X shared and opened under its mask once. Cost: those of `share_rows`, and 1 round, n d' elements."""
+    """The batches, X shared and opened under its mask once. Cost: those of `share_rows`, and 1 round, n d' elements;
+    where the rows have yet to be multiplied by a sign that another owner has, 2 rounds and n (d' + 1) elements more."""
     shared = share_rows(session, own, facts, chosen, layout)
     x = Pinned(shared.x)
     run(session, x.opening())
+    if shared.sign is not None:
+        x = Pinned(run(session, x.scaled_rows(shared.sign)).within(ROW_BOUND))
+        run(session, x.opening())
     whole = PinnedRows(x, shared.response, shared.offset)
     return [whole] if len(chosen) == 1 else [whole.batch(rows) for rows in chosen]

@@ -1,0 +1,52 @@
+"""Derivatives that are piecewise linear in z, with a guard that counts the rows beyond a public range."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from mpcfl.protocols.rounds import Protocol
+from mpcfl.protocols.steps import Words, steps
+from mpcfl.protocols.truncation import truncation
+from mpcfl.sharing.share import Share, add_public
+from mpcfl.solvers.objective import GUARD_SCALE
+
+_FACTOR_BITS = 12
+_ERROR = 2.0**-9  # of z, within which of a kink the derivative is that of the other side
+
+
+def predictor_bits(range: float, bound: float) -> int:
+    """That z may have in front of its point, so that words hold twice the range, and a truncation f times a factor."""
+    return max(math.ceil(math.log2(4 * range)) + 2, math.ceil(math.log2(bound)) + _FACTOR_BITS + 3)
+
+
+def bent(
+    z: Share,
+    kinks: Sequence[float],
+    slopes: Sequence[int],
+    *,
+    offset: float,
+    range: float,
+    bound: float,
+    bits: int,
+    factor: float,
+) -> Protocol:
+    """(factor * f(z) at scale 2 bits, guard at scale bits + 16), z (n,) with |z| <= range where the guard is 0.
+    `bound`: of |f| on twice the range.
+
+    f as in `piecewise_linear`. The guard is 1 for a row beyond the range (up to twice the range, where words end).
+    Cost: 3 rounds, 16 bytes and one for each kink and two more an element; offline that of `steps`, and 2 elements.
+    """
+    x = z.within(2 * range)
+    places = [round(kink * 2.0**x.scale) for kink in (*kinks, -range, range)]
+    count = len(kinks)
+    ones, parts = yield from steps(x, places, Words.of_error(x, places, _ERROR))
+    ring = x._ring * slopes[0]
+    for k, (before, after) in enumerate(pairwise(slopes)):
+        ring = ring + (parts._ring[..., k] - ones._ring[..., k] * places[k]) * (after - before)
+    value = x._like(add_public(x.session, ring, round(offset * 2.0**x.scale)), bound)
+    scaled = (value * round(factor * 2**_FACTOR_BITS)).divided_by_power(_FACTOR_BITS)
+    result = yield from truncation(scaled, scaled.scale - 2 * bits)
+    beyond = ones[..., count + 1] - ones[..., count] + 1.0
+    return result, beyond.at_scale(bits + GUARD_SCALE)

@@ -1,0 +1,53 @@
+"""Huber's loss: u^2 / 2 for |u| <= epsilon, else epsilon (|u| - epsilon / 2), u = z - y; its derivative is u, clipped.
+
+epsilon is in units of the target (scikit-learn's HuberRegressor estimates the scale of the errors besides).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mpcfl.data.own_rows import Coded
+from mpcfl.errors import DataError
+from mpcfl.models.losses.bent import bent, predictor_bits
+from mpcfl.protocols.rounds import Protocol
+from mpcfl.sharing.share import Share
+from mpcfl.solvers.objective import Array, Loss
+
+
+class Huber(Loss):
+    """`range`: |z - y| stays below it, or the run ends with an error."""
+
+    rounds = 3
+    has_response = False
+    has_offset = True
+    range_hint = "bring the target to mean 0 and variance 1, raise [model] range, or lower the learning_rate"
+
+    def __init__(self, epsilon: float = 1.35, range: float = 32.0) -> None:
+        self.epsilon, self.range = epsilon, range
+        self.slope = epsilon
+        self.predictor_bits = predictor_bits(range, epsilon)
+
+    def code(self, y: Array, name: str, target: str) -> Coded:
+        large = np.abs(y) > self.range
+        if large.any():
+            raise DataError(
+                f"{name}: row {int(np.argmax(large)) + 1}, column '{target}': beyond [model] range {self.range:g}",
+                hint="bring the target to mean 0 and variance 1, by constants that all parties agree on",
+            )
+        return Coded(offset=-y)
+
+    def derivative(self, z: Share, *, bits: int, factor: float) -> Protocol:
+        """Cost: 3 rounds; see `bent`."""
+        kinks, bound = [-self.epsilon, self.epsilon], self.slope
+        protocol = bent(
+            z, kinks, [0, 1, 0], offset=-self.epsilon, range=self.range, bound=bound, bits=bits, factor=factor
+        )
+        return (yield from protocol)
+
+    def derivative_of(self, z: Array) -> Array:
+        return np.clip(z, -self.epsilon, self.epsilon)
+
+    def value_of(self, z: Array, coded: Coded) -> Array:
+        size = np.abs(z)
+        return np.where(size <= self.epsilon, z * z / 2, self.epsilon * (size - self.epsilon / 2))

@@ -1,0 +1,50 @@
+"""The squared hinge of a linear support vector machine, max(0, 1 - y z)^2, y in {-1, 1}.
+
+Rows are multiplied by their labels first, so that z stands for y z and the derivative is -2 max(0, 1 - z).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mpcfl.data.own_rows import Coded
+from mpcfl.errors import DataError
+from mpcfl.models.losses.bent import bent, predictor_bits
+from mpcfl.protocols.rounds import Protocol
+from mpcfl.sharing.share import Share
+from mpcfl.solvers.objective import Array, Loss
+
+
+class SquaredHinge(Loss):
+    """`range`: |z| stays below it, or the run ends with an error."""
+
+    rounds = 3
+    has_response = False
+    signed = True
+    range_hint = "raise [model] range, or lower the learning_rate or C; separable classes need a penalty"
+
+    def __init__(self, range: float = 32.0) -> None:
+        self.range = range
+        self.slope = 2.0 * (1 + 2 * range)
+        self.predictor_bits = predictor_bits(range, self.slope)
+
+    def code(self, y: Array, name: str, target: str) -> Coded:
+        negative = -1.0 if (y == -1).any() else 0.0
+        wrong = (y != 1) & (y != negative)
+        if wrong.any():
+            raise DataError(
+                f"{name}: row {int(np.argmax(wrong)) + 1}, column '{target}': a label must be 0 or 1, or -1 or 1",
+                hint="code the two classes as 0 and 1",
+            )
+        return Coded(sign=np.where(y == 1, 1.0, -1.0))
+
+    def derivative(self, z: Share, *, bits: int, factor: float) -> Protocol:
+        """Cost: 3 rounds; see `bent`."""
+        protocol = bent(z, [1.0], [2, 0], offset=-2.0, range=self.range, bound=self.slope, bits=bits, factor=factor)
+        return (yield from protocol)
+
+    def derivative_of(self, z: Array) -> Array:
+        return -2 * np.maximum(0.0, 1 - z)
+
+    def value_of(self, z: Array, coded: Coded) -> Array:
+        return np.maximum(0.0, 1 - z) ** 2
