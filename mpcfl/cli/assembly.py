@@ -70,6 +70,7 @@ def local_facts(job: Job) -> Facts:
         job.target,
         test_fraction=job.evaluate.test_fraction,
         seed=job.seed,
+        aside=job.model.aside,
     )
 
 

@@ -8,9 +8,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from mpcfl.data.facts import Aside
 from mpcfl.data.names import did_you_mean
 from mpcfl.errors import JobError
 from mpcfl.models.families import MODELS, Parameters
+from mpcfl.models.losses.class_weight import checked as class_weight_of
 from mpcfl.solvers.penalty import NAMES as PENALTIES
 
 ROLES = ("data", "compute", "dealer")
@@ -75,6 +77,15 @@ class Model:
     """Svm, huber: bound of X w, of X w - y; a run that leaves it ends with an error."""
     epsilon: float = 1.35
     """Huber: size of an error, in units of the target, from which it counts by its size and not its square."""
+    class_weight: str | Mapping[str, float] | None = None
+    """Logistic, svm: weights of the rows of each class, { 0 = 1.0, 1 = 5.0 }, or "balanced", which reveals how many
+    rows there are of each class. Absent: all rows count the same."""
+    sample_weight: str | None = None
+    """Models of rows (logistic, svm, huber): the column with the weight of each row, 0 to 16; it is no feature."""
+    offset: str | None = None
+    """Models of rows: a column that is added to X w with weight 1; it is no feature."""
+    exposure: str | None = None
+    """Models of rows: a column, more than 0, whose logarithm is added to X w; it is no feature."""
     standard_errors: bool = False
     """Linear with the doubling solver only: reveal standard errors, t and p values beside the weights."""
 
@@ -91,7 +102,14 @@ class Model:
         need("[model] sigmoid.error", 1e-6 <= error <= 0.1, "must be from 1e-6 to 0.1")
         need("[model] range", 1 <= self.range <= 4096, "must be from 1 to 4096")
         need("[model] epsilon", 0 < self.epsilon <= 64, "must be more than 0 and at most 64")
+        class_weight_of(self.class_weight)
+        once("[model] sample_weight, offset, exposure", self.aside.names)
         need("[model] standard_errors", not self.standard_errors or self.name == "linear", "is for model 'linear'")
+
+    @property
+    def aside(self) -> Aside:
+        """Columns that are no features."""
+        return Aside(weight=self.sample_weight, offset=self.offset, exposure=self.exposure)
 
     @property
     def parameters(self) -> Parameters:

@@ -51,6 +51,7 @@ def facts_from_counts(job: Job, rows: int, columns: int) -> Facts:
         holders=tuple(holders),
         test_fraction=job.evaluate.test_fraction,
         seed=job.seed,
+        aside=job.model.aside,
     )
 
 

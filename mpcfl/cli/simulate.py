@@ -19,7 +19,7 @@ from mpcfl.cli.job import Job
 from mpcfl.data.facts import Facts
 from mpcfl.data.moments import split_rows
 from mpcfl.errors import MpcflError, PartyError
-from mpcfl.models.plaintext import Twin, plaintext_twin
+from mpcfl.models.plaintext import Array, Twin, plaintext_twin
 from mpcfl.report.record import RunRecord
 
 TWIN_VALUES = 1 << 27  # elements of the pooled table up to which the twin is computed (1 GiB)
@@ -125,8 +125,8 @@ def _add_twin(fields: dict[str, Any], job: Job, facts: Facts) -> None:
     """Train on the pooled tables in plaintext and put error, seconds and convergence into the report."""
     if facts.total_rows * facts.columns > TWIN_VALUES:
         return
-    x, y = pooled(job, facts)
-    twin = plaintext_twin(x, y, facts, settings_of(job))
+    x, y, aside = pooled(job, facts)
+    twin = plaintext_twin(x, y, facts, settings_of(job), aside)
     report = fields["report"]
     report["error"] = compare(fields["coef"], fields["intercept"], twin)
     report["seconds"]["plaintext"] = twin.seconds
@@ -137,23 +137,26 @@ def _add_twin(fields: dict[str, Any], job: Job, facts: Facts) -> None:
     }
 
 
-def pooled(job: Job, facts: Facts) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """(x, y) of all training rows, columns in the order of the facts. Only where all tables are one's own."""
+def pooled(job: Job, facts: Facts) -> tuple[Array, Array, dict[str, Array]]:
+    """(x, y, columns that are no features) of all training rows, columns in the order of the facts. Only where all
+    tables are one's own."""
     tables = {name: np.concatenate(list(table.chunks())) for name, table in local_tables(job).items()}
     columns = {name: table.columns for name, table in local_tables(job).items()}
-    wanted = [*facts.features, facts.target]
+    wanted = [*facts.features, *facts.aside.names, facts.target]
     names = job.ranks
     if facts.holders:
-        pairs = [(names[holder], column) for holder, column in zip(facts.holders, wanted, strict=True)]
+        holders = [*facts.holders[:-1], *[facts.holders[-1]] * (1 + len(facts.aside.names))]
+        pairs = [(names[holder], column) for holder, column in zip(holders, wanted, strict=True)]
         whole = np.stack([tables[name][:, columns[name].index(column)] for name, column in pairs], axis=1)
-        rows = ~split_rows(len(whole), facts.test_fraction, facts.seed)
-        return whole[rows][:, :-1], whole[rows][:, -1]
-    parts = []
-    for rank in facts.owners:
-        table = tables[names[rank]][:, [columns[names[rank]].index(column) for column in wanted]]
-        parts.append(table[~split_rows(len(table), facts.test_fraction, facts.seed)])
-    whole = np.concatenate(parts)
-    return whole[:, :-1], whole[:, -1]
+        whole = whole[~split_rows(len(whole), facts.test_fraction, facts.seed)]
+    else:
+        parts = []
+        for rank in facts.owners:
+            table = tables[names[rank]][:, [columns[names[rank]].index(column) for column in wanted]]
+            parts.append(table[~split_rows(len(table), facts.test_fraction, facts.seed)])
+        whole = np.concatenate(parts)
+    d = len(facts.features)
+    return whole[:, :d], whole[:, -1], {name: whole[:, d + i] for i, name in enumerate(facts.aside.names)}
 
 
 def compare(coef: np.ndarray[Any, Any], intercept: float, twin: Twin) -> dict[str, float]:

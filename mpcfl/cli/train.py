@@ -63,7 +63,13 @@ def run_party(job: Job, *, party: str | None = None, out: str | None = None) -> 
             table = table_of(job, session.name)
             schema = table.schema if table is not None else None
         facts = agree_on_facts(
-            session, job.partition, schema, job.target, test_fraction=job.evaluate.test_fraction, seed=job.seed
+            session,
+            job.partition,
+            schema,
+            job.target,
+            test_fraction=job.evaluate.test_fraction,
+            seed=job.seed,
+            aside=job.model.aside,
         )
         outcome = train(session, facts, settings, table)
         if progress is not None:

@@ -11,6 +11,20 @@ from mpcfl.world.party import Roster
 from mpcfl.world.session import Session
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Aside:
+    """Columns that are no features: weight of a row, offset (added to X w), exposure (its logarithm is added). In a
+    vertical partition the owner of the target holds them."""
+
+    weight: str | None = None
+    offset: str | None = None
+    exposure: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name in (self.weight, self.offset, self.exposure) if name is not None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """features: names in the order of the weights. rows: all rows of each owner, by rank. holders: in a vertical
@@ -23,6 +37,7 @@ class Facts:
     holders: tuple[int, ...] = ()
     test_fraction: float = 0.0
     seed: int = 0
+    aside: Aside = Aside()
     held_out: Mapping[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,11 +76,18 @@ class Facts:
 
 
 def facts_of(
-    roster: Roster, partition: str, schemas: Mapping[str, Schema], target: str, *, test_fraction: float, seed: int
+    roster: Roster,
+    partition: str,
+    schemas: Mapping[str, Schema],
+    target: str,
+    *,
+    test_fraction: float,
+    seed: int,
+    aside: Aside = Aside(),
 ) -> Facts:
     """Facts from every owner's schema, by party name; AgreementError names what does not fit together."""
     agree = agree_horizontal if partition == "horizontal" else agree_vertical
-    agreed: Agreed = agree(schemas, target)
+    agreed: Agreed = agree(schemas, target, aside.names)
     holders: tuple[int, ...] = ()
     if partition == "vertical":
         names = [*(agreed.owners[feature] for feature in agreed.features), str(agreed.target_owner)]
@@ -78,14 +100,22 @@ def facts_of(
         holders=holders,
         test_fraction=test_fraction,
         seed=seed,
+        aside=aside,
     )
 
 
 def agree_on_facts(
-    session: Session, partition: str, own: Schema | None, target: str, *, test_fraction: float = 0.0, seed: int = 0
+    session: Session,
+    partition: str,
+    own: Schema | None,
+    target: str,
+    *,
+    test_fraction: float = 0.0,
+    seed: int = 0,
+    aside: Aside = Aside(),
 ) -> Facts:
     """Every owner publishes its schema (names, kinds, number of rows); every party checks that they fit together."""
     texts = session.publish(own.with_target(target).to_json().encode() if own else b"")
     names = session.roster.names
     schemas = {names[r]: Schema.from_json(text.decode()) for r, text in enumerate(texts) if text}
-    return facts_of(session.roster, partition, schemas, target, test_fraction=test_fraction, seed=seed)
+    return facts_of(session.roster, partition, schemas, target, test_fraction=test_fraction, seed=seed, aside=aside)

@@ -6,19 +6,20 @@ columns. Each owner checks its own part of that before it shares any.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from mpcfl.data.facts import Facts
+from mpcfl.data.facts import Aside, Facts
 from mpcfl.data.source import Source
 from mpcfl.errors import DataError
 
 Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 ROW_BOUND = 32.0
+WEIGHT_BOUND = 16.0
 MEAN_BOUND = 2.0
 _SPARE = 64.0  # for an owner with few rows in a batch, whose mean may be far from that of all
 _STANDARDISE = "bring the columns to mean 0 and variance 1, by constants that all parties agree on"
@@ -27,11 +28,12 @@ _STANDARDISE = "bring the columns to mean 0 and variance 1, by constants that al
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coded:
     """What a loss makes of a target (n,). response (n,) or (n, classes): is subtracted from its derivative. offset
-    (n,): is added to X w. sign (n,): -1 or 1, multiplies the row."""
+    (n,): is added to X w. sign (n,): -1 or 1, multiplies the row. weight (n,), 0 to WEIGHT_BOUND: of the row."""
 
     response: Array | None = None
     offset: Array | None = None
     sign: Array | None = None
+    weight: Array | None = None
 
     def __repr__(self) -> str:
         return "Coded()"
@@ -67,11 +69,41 @@ def own_rows(
     coded = code(table[:, -1], own.name, facts.target) if has_target else None
     x = table[:, :-1] if has_target else table
     _check_sizes(rank, own.name, x, held, facts, chosen)
+    if coded is not None and facts.aside.names:
+        coded = with_aside(coded, _columns(own, facts.aside.names), facts.aside, own.name)
     if has_target and fit_intercept:
         x = np.c_[x, np.ones(len(x))]
     if coded is not None and coded.sign is not None and not facts.holders:
         x = x * coded.sign[:, None]
     return OwnRows(x, coded)
+
+
+def with_aside(coded: Coded, columns: Mapping[str, Array], aside: Aside, name: str) -> Coded:
+    """`coded` with the weights, offsets and exposures of its rows; DataError names the row of one that cannot be."""
+    parts = [part for part in (coded.offset,) if part is not None]
+    if aside.offset is not None:
+        parts.append(columns[aside.offset])
+    if aside.exposure is not None:
+        exposure = columns[aside.exposure]
+        _refuse(exposure <= 0, name, aside.exposure, "an exposure must be more than 0")
+        parts.append(np.log(exposure))
+    weight = coded.weight
+    if aside.weight is not None:
+        own = columns[aside.weight]
+        _refuse((own < 0) | (own > WEIGHT_BOUND), name, aside.weight, f"a weight must be from 0 to {WEIGHT_BOUND:g}")
+        weight = own if weight is None else own * weight
+    return replace(coded, offset=np.sum(parts, axis=0) if parts else None, weight=weight)
+
+
+def _columns(own: Source, names: Sequence[str]) -> dict[str, Array]:
+    places = [own.columns.index(name) for name in names]
+    table = np.concatenate([block[:, places] for block in own.chunks()])
+    return {name: table[:, i] for i, name in enumerate(names)}
+
+
+def _refuse(bad: npt.NDArray[np.bool_], name: str, column: str, what: str) -> None:
+    if bad.any():
+        raise DataError(f"{name}: row {int(np.argmax(bad)) + 1}, column '{column}': {what}")
 
 
 def _check_sizes(rank: int, name: str, x: Array, held: Sequence[str], facts: Facts, chosen: Sequence[Rows]) -> None:

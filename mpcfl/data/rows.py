@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from mpcfl.data.facts import Facts
-from mpcfl.data.own_rows import ROW_BOUND, Array, Code, OwnRows, Rows, own_rows
+from mpcfl.data.own_rows import ROW_BOUND, WEIGHT_BOUND, Array, Code, OwnRows, Rows, own_rows
 from mpcfl.data.source import Source
 from mpcfl.ring.fixed import encode
 from mpcfl.sharing.inputs import Input, share_inputs
 from mpcfl.sharing.share import Share, concatenate
 from mpcfl.world.session import Session
+
+WEIGHT_SCALE = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +43,21 @@ class Layout:
     response: Vector | None = None
     offset: Vector | None = None
     signed: bool = False
+    weighted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedRows:
-    """x (n, d'), and what else the layout asks for. sign (n,), scale 0, in a vertical partition, where the owner of the
-    labels has not all columns and x is not yet multiplied by it."""
+    """x (n, d'), and what else the layout asks for: weighted, the rows of x times their weights. In a vertical
+    partition, where the owner of the target has not all columns, x is not yet multiplied by sign (n,), scale 0, and by
+    weight (n,)."""
 
     x: Share
+    weighted: Share | None = None
     response: Share | None = None
     offset: Share | None = None
     sign: Share | None = None
+    weight: Share | None = None
 
 
 def share_rows(
@@ -75,7 +82,14 @@ def share_rows(
 
     tables = [share for item, share in zip(inputs, shares, strict=True) if item.name == "rows"]
     joint = _in_order(facts, tables, layout.fit_intercept) if facts.holders else concatenate(tables)
-    return SharedRows(x=joint, response=of("response"), offset=of("offset"), sign=of("sign"))
+    return SharedRows(
+        x=joint,
+        weighted=of("weighted rows"),
+        response=of("response"),
+        offset=of("offset"),
+        sign=of("sign"),
+        weight=of("weight"),
+    )
 
 
 def _inputs(facts: Facts, rank: int, layout: Layout, mine: OwnRows | None) -> list[Input]:
@@ -90,6 +104,10 @@ def _inputs(facts: Facts, rank: int, layout: Layout, mine: OwnRows | None) -> li
     if not has_target:
         return inputs
     coded = mine.coded if mine is not None else None
+    if layout.weighted and not facts.holders:
+        ring = encode(mine.x * _weights(mine)[:, None], layout.scale, name="a row") if mine is not None else None
+        bound = ROW_BOUND * WEIGHT_BOUND
+        inputs.append(Input("weighted rows", rank, (rows, width), layout.scale, bound, ring))
 
     def vector(name: str, how: Vector | None, pick: Callable[[], Array | None]) -> None:
         if how is None:
@@ -102,7 +120,14 @@ def _inputs(facts: Facts, rank: int, layout: Layout, mine: OwnRows | None) -> li
     vector("offset", layout.offset, lambda: coded.offset if coded else None)
     if layout.signed and facts.holders:
         vector("sign", Vector(scale=0, bound=1.0), lambda: coded.sign if coded else None)
+    if layout.weighted and facts.holders:
+        vector("weight", Vector(scale=WEIGHT_SCALE, bound=WEIGHT_BOUND), lambda: _weights(mine) if mine else None)
     return inputs
+
+
+def _weights(mine: OwnRows) -> Array:
+    weight = mine.coded.weight if mine.coded is not None else None
+    return np.ones(len(mine.x)) if weight is None else weight
 
 
 def _in_order(facts: Facts, tables: list[Share], fit_intercept: bool) -> Share:

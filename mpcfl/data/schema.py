@@ -87,10 +87,11 @@ class Agreed:
         return tuple(name for name in self.features if not self.owners or self.owners[name] == party)
 
 
-def agree_horizontal(schemas: Mapping[str, Schema], target: str) -> Agreed:
+def agree_horizontal(schemas: Mapping[str, Schema], target: str, aside: Sequence[str] = ()) -> Agreed:
     """Same columns, other rows: every party has the same names in the same order, the target among them.
 
-    `schemas` is in party order. AgreementError names the party and the column that differ.
+    `schemas` is in party order; `aside`: columns that are no features. AgreementError names the party and the column
+    that differ.
     """
     if not any(target in schema.names for schema in schemas.values()):
         raise _no_target(schemas, target)
@@ -105,13 +106,17 @@ def agree_horizontal(schemas: Mapping[str, Schema], target: str) -> Agreed:
                     f"column {position} is {there!r}, not {here!r}",
                     hint=f"reorder the columns of {party} as {first} has them",
                 )
-    features = tuple(name for name in names if name != target)
+    for name in aside:
+        if name not in names:
+            raise _no_column(schemas, name)
+    features = tuple(name for name in names if name != target and name not in aside)
     rows = {party: schema.rows for party, schema in schemas.items()}
     return _checked(Agreed("horizontal", features, {}, target, None, rows, sum(rows.values())))
 
 
-def agree_vertical(schemas: Mapping[str, Schema], target: str) -> Agreed:
-    """Same rows, other columns: as many rows everywhere, no name twice, one party holds the target.
+def agree_vertical(schemas: Mapping[str, Schema], target: str, aside: Sequence[str] = ()) -> Agreed:
+    """Same rows, other columns: as many rows everywhere, no name twice, one party holds the target, and `aside`, the
+    columns that are no features.
 
     Features are in party order, then file order. That row i is the same case at every party cannot be seen here:
     the parties have to see to it.
@@ -136,6 +141,14 @@ def agree_vertical(schemas: Mapping[str, Schema], target: str) -> Agreed:
     if target not in owners:
         raise _no_target(schemas, target)
     target_owner = owners.pop(target)
+    for name in aside:
+        if (holder := owners.pop(name, None)) is None:
+            raise _no_column(schemas, name)
+        if holder != target_owner:
+            raise AgreementError(
+                f"column {name!r} is held by {holder}, and the target by {target_owner}",
+                hint="in a vertical partition weights, offsets and exposures belong to the owner of the target",
+            )
     return _checked(Agreed("vertical", tuple(owners), owners, target, target_owner, rows, next(iter(rows.values()))))
 
 
@@ -193,6 +206,13 @@ def _no_target(schemas: Mapping[str, Schema], target: str) -> AgreementError:
     near = get_close_matches(target, every, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}?" if near else "`target` in the job file must be a column's name"
     return AgreementError(f"no party has the target {target!r} (asked: {_join(list(schemas))})", hint=hint)
+
+
+def _no_column(schemas: Mapping[str, Schema], name: str) -> AgreementError:
+    every = [column for schema in schemas.values() for column in schema.names]
+    near = get_close_matches(name, every, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]!r}?" if near else "[model] in the job file must name a column"
+    return AgreementError(f"no party has the column {name!r} (asked: {_join(list(schemas))})", hint=hint)
 
 
 def _checked(agreed: Agreed) -> Agreed:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
 from mpcfl.data.batches import batches
 from mpcfl.data.facts import Facts
+from mpcfl.data.own_rows import with_aside
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.objective import Objective
 
@@ -14,14 +17,23 @@ Array = npt.NDArray[np.float64]
 
 
 def descent_twin(
-    x: Array, y: Array, facts: Facts, objective: Objective, solver: Gradient, fit_intercept: bool
+    x: Array,
+    y: Array,
+    facts: Facts,
+    objective: Objective,
+    solver: Gradient,
+    fit_intercept: bool,
+    aside: Mapping[str, Array] | None = None,
 ) -> tuple[Array, list[tuple[int, float]]]:
     """(weights (d',) or (d', classes), the intercept last; relative distance to the last iterate after so many steps).
 
-    x (n, d), y (n,): all training rows, in the order of the owners.
+    x (n, d), y (n,): all training rows, in the order of the owners. aside: their weights, offsets, exposures.
     """
+    if objective.loss.class_weight == "balanced":
+        objective = objective.with_class_weight({k: len(y) / (2 * float((y == k).sum())) for k in (0, 1)})
     loss, penalty, features = objective.loss, objective.penalty, x.shape[1]
     z, coded = np.c_[x, np.ones(len(x))] if fit_intercept else x, loss.code(y, "the joint table", facts.target)
+    coded = with_aside(coded, aside or {}, facts.aside, "the joint table")
     z = z if coded.sign is None else z * coded.sign[:, None]
     chosen = batches(facts, solver.batch)
     rate = solver.learning_rate / max(map(len, chosen))
@@ -33,6 +45,8 @@ def descent_twin(
         at = ahead if solver.nesterov else w
         u = z[rows] @ at + (0.0 if coded.offset is None else coded.offset[rows])
         error = loss.derivative_of(u) - (0.0 if coded.response is None else coded.response[rows])
+        if coded.weight is not None:
+            error = error * coded.weight[rows]
         gradient = z[rows].T @ error + penalty.gradient_plain(at, features)
         w, before = penalty.shrink_plain(ahead - rate * gradient, rate, features), w
         iterates.append(w)

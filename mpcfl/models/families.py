@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mpcfl.errors import JobError
+from mpcfl.models.losses.class_weight import ClassWeight, checked
 from mpcfl.models.losses.huber import Huber
 from mpcfl.models.losses.logistic import Logistic
 from mpcfl.models.losses.squared_hinge import SquaredHinge
@@ -25,6 +26,10 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "sigmoid": ("logistic",),
     "range": ("svm", "huber"),
     "epsilon": ("huber",),
+    "class_weight": ("logistic", "svm"),
+    "sample_weight": BY_ROWS,
+    "offset": BY_ROWS,
+    "exposure": BY_ROWS,
 }
 """The models that have a parameter; a parameter that is not here belongs to all."""
 
@@ -40,17 +45,21 @@ class Parameters:
     sigmoid: Mapping[str, float] = field(default_factory=lambda: {"range": 32, "error": 1e-4})
     range: float = 32.0
     epsilon: float = 1.35
+    class_weight: ClassWeight = None
 
 
 def objective_of(model: str, parameters: Parameters) -> Objective | None:
     """Loss and penalty; None for least squares. JobError where a parameter cannot be."""
-    p = parameters
+    p, class_weight = parameters, checked(parameters.class_weight)
     if model in LEAST_SQUARES:
         return None
     if model == "logistic":
-        return Objective(loss=Logistic(series_of(p.sigmoid)), penalty=penalty_of(p.penalty, 1 / p.C, p.l1_ratio))
+        return Objective(
+            loss=Logistic(series_of(p.sigmoid), class_weight=class_weight),
+            penalty=penalty_of(p.penalty, 1 / p.C, p.l1_ratio),
+        )
     if model == "svm":
-        return Objective(loss=SquaredHinge(p.range), penalty=Penalty(l2=1 / p.C))
+        return Objective(loss=SquaredHinge(p.range, class_weight), penalty=Penalty(l2=1 / p.C))
     if model == "huber":
         return Objective(loss=Huber(p.epsilon, p.range), penalty=Penalty(l2=2 * p.alpha))
     raise JobError(f"there is no model '{model}'", hint=f"the models are {', '.join(MODELS)}")

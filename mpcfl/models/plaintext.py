@@ -7,6 +7,7 @@ what MPC costs.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,12 +32,16 @@ class Twin:
     convergence: list[tuple[int, float]]
 
 
-def plaintext_twin(x: Array, y: Array, facts: Facts, settings: Settings) -> Twin:
-    """x (n, d), y (n,): all training rows, in the order of the owners."""
+def plaintext_twin(
+    x: Array, y: Array, facts: Facts, settings: Settings, aside: Mapping[str, Array] | None = None
+) -> Twin:
+    """x (n, d), y (n,): all training rows, in the order of the owners. aside: their weights, offsets, exposures."""
     start = time.perf_counter()
     if isinstance(settings.solver, Gradient):
         if settings.objective is not None:
-            weights, path = descent_twin(x, y, facts, settings.objective, settings.solver, settings.fit_intercept)
+            weights, path = descent_twin(
+                x, y, facts, settings.objective, settings.solver, settings.fit_intercept, aside
+            )
         else:
             weights, path = _descent(x, y, facts, settings, settings.solver)
         return Twin(*_split(weights, settings), time.perf_counter() - start, path)

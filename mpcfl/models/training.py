@@ -18,6 +18,7 @@ from mpcfl.data.standardised import Standardised
 from mpcfl.data.vertical import share_columns
 from mpcfl.errors import GuardError, JobError
 from mpcfl.models.inference import inference
+from mpcfl.models.losses.class_weight import balanced
 from mpcfl.models.settings import Settings
 from mpcfl.protocols.rounds import Protocol, run, together
 from mpcfl.sharing.reveal import reveal
@@ -81,7 +82,10 @@ def _descend(session: Session, facts: Facts, settings: Settings, solver: Gradien
     """So many steps of gradient descent on the data as given."""
     outputs: dict[str, Share] = {}
     if settings.objective is not None:
-        weights, stayed = descend(session, facts, settings.objective, solver, settings.fit_intercept, own)
+        objective = settings.objective
+        if objective.loss.class_weight == "balanced":
+            objective = objective.with_class_weight(balanced(session, facts, own))
+        weights, stayed = descend(session, facts, objective, solver, settings.fit_intercept, own)
         outputs |= {"weights": weights, IN_RANGE: stayed}
     else:
         outputs["weights"] = solver.train(session, facts, settings.fit_intercept, settings.alpha, own)

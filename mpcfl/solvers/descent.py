@@ -19,7 +19,6 @@ import torch
 
 from mpcfl.data.batches import batches
 from mpcfl.data.facts import Facts
-from mpcfl.data.own_rows import size_bound
 from mpcfl.data.source import Source
 from mpcfl.protocols.comparison import at_least
 from mpcfl.protocols.rounds import Protocol, parallel, run
@@ -28,7 +27,7 @@ from mpcfl.sharing.share import Share, zeros
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.objective import GUARD_SCALE, Objective
 from mpcfl.solvers.pinned_rows import PinnedRows, pin_rows
-from mpcfl.solvers.row_gradient import Scales, layout_of, row_gradient
+from mpcfl.solvers.row_gradient import Scales, largest_gradient, layout_of, row_gradient
 from mpcfl.world.session import Session
 
 _MIX_BITS = 14  # of the momentum
@@ -53,7 +52,7 @@ def descend(
     objective.loss.agree(session)
     chosen = batches(facts, solver.batch)
     scales = _scales(facts, objective, solver, max(map(len, chosen)))
-    rows = pin_rows(session, own, facts, chosen, layout_of(objective, scales, fit_intercept))
+    rows = pin_rows(session, own, facts, chosen, layout_of(facts, objective, scales, fit_intercept))
     first = solver.start(facts, fit_intercept, objective.loss.classes)
     w = zeros(session, tuple(first.shape), scale=scales.weights) + first
     state = State(w, w, zeros(session, (), scale=scales.bits + GUARD_SCALE))
@@ -66,7 +65,7 @@ def descend(
 
 def _scales(facts: Facts, objective: Objective, solver: Gradient, rows: int) -> Scales:
     rate = solver.learning_rate / rows
-    step = rate * objective.loss.slope * size_bound(facts, rows) / (1 - solver.momentum)
+    step = rate * largest_gradient(facts, objective, rows) / (1 - solver.momentum)
     start = float(solver.start(facts, False).abs().max())
     finer = _MIX_BITS if solver.momentum else 0
     return Scales(facts, objective, rows=rows, rate=rate, travelled=start + solver.iterations * step, finer=finer)

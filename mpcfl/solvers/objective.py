@@ -7,7 +7,9 @@ loss by name. The penalty is `mpcfl.solvers.penalty`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +41,8 @@ class Loss(ABC):
     has_offset = False
     signed = False
     """Rows are multiplied by labels -1 and 1, so that z stands for y z."""
+    class_weight: Mapping[int, float] | str | None = None
+    """Weight of the rows of class 0 and of class 1; "balanced" until the classes have been counted."""
     classes = 1
     """Columns of weights that are trained at once, one against the rest each; 1: a vector of weights."""
 
@@ -79,6 +83,12 @@ class Objective:
 
     loss: Loss
     penalty: Penalty = Penalty()
+
+    def with_class_weight(self, weights: Mapping[int, float]) -> Objective:
+        """The same with these weights of the rows of class 0 and class 1."""
+        loss = copy(self.loss)
+        loss.class_weight = weights
+        return replace(self, loss=loss)
 
     @property
     def rounds(self) -> int:

@@ -13,15 +13,18 @@ from mpcfl.data.rows import Layout, share_rows
 from mpcfl.data.source import Source
 from mpcfl.protocols.pinned import Pinned
 from mpcfl.protocols.rounds import run
+from mpcfl.protocols.truncation import truncation
 from mpcfl.sharing.share import Share
 from mpcfl.world.session import Session
 
 
 @dataclass(frozen=True, slots=True)
 class PinnedRows:
-    """x (n, d'). response, offset: (n,) or (n, classes), None where the loss has none."""
+    """x (n, d'); weighted: its rows times their weights, x itself where they have none. response, offset: (n,) or
+    (n, classes), None where the loss has none."""
 
     x: Pinned
+    weighted: Pinned
     response: Share | None
     offset: Share | None
 
@@ -29,19 +32,34 @@ class PinnedRows:
         """Some rows under the same mask: nothing is opened."""
         index = torch.from_numpy(rows)
         response, offset = (None if part is None else part[index] for part in (self.response, self.offset))
-        return PinnedRows(self.x.rows(index), response, offset)
+        x = self.x.rows(index)
+        return PinnedRows(x, x if self.weighted is self.x else self.weighted.rows(index), response, offset)
 
 
 def pin_rows(
     session: Session, own: Source | None, facts: Facts, chosen: Sequence[Rows], layout: Layout
 ) -> list[PinnedRows]:
-    """The batches, X shared and opened under its mask once. Cost: those of `share_rows`, and 1 round, n d' elements;
-    where the rows have yet to be multiplied by a sign that another owner has, 2 rounds and n (d' + 1) elements more."""
+    """The batches, X shared and opened under its mask once.
+
+    Cost: that of `share_rows`, 1 round and n d' elements. Rows with weights: n d' elements more. Vertical: where rows
+    have yet to be multiplied by signs or weights that another owner has, n (d' + 1) elements and 2 rounds more for
+    each, and n d' and 1 for the truncation after weights.
+    """
     shared = share_rows(session, own, facts, chosen, layout)
-    x = Pinned(shared.x)
-    run(session, x.opening())
+    x = _opened(session, shared.x)
     if shared.sign is not None:
-        x = Pinned(run(session, x.scaled_rows(shared.sign)).within(ROW_BOUND))
-        run(session, x.opening())
-    whole = PinnedRows(x, shared.response, shared.offset)
+        x = _opened(session, run(session, x.scaled_rows(shared.sign)).within(ROW_BOUND))
+    weighted = x
+    if shared.weighted is not None:
+        weighted = _opened(session, shared.weighted)
+    elif shared.weight is not None:
+        rows = run(session, x.scaled_rows(shared.weight))
+        weighted = _opened(session, run(session, truncation(rows, shared.weight.scale)))
+    whole = PinnedRows(x, weighted, shared.response, shared.offset)
     return [whole] if len(chosen) == 1 else [whole.batch(rows) for rows in chosen]
+
+
+def _opened(session: Session, x: Share) -> Pinned:
+    pinned = Pinned(x)
+    run(session, pinned.opening())
+    return pinned

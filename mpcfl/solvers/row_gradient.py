@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from mpcfl.data.facts import Facts
-from mpcfl.data.own_rows import size_bound
+from mpcfl.data.own_rows import WEIGHT_BOUND, size_bound
 from mpcfl.data.rows import Layout, Vector
 from mpcfl.errors import HeadroomError, JobError
 from mpcfl.protocols.rounds import Protocol
@@ -41,7 +41,7 @@ class Scales:
             )
         self.rate, self.shift, self.travelled = rate, -math.floor(math.log2(rate)) - 1, travelled
         self.factor = rate * 2.0**self.shift
-        self.total = self.factor * (loss.slope * size_bound(facts, rows) + _AHEAD * l2 * travelled)
+        self.total = self.factor * (largest_gradient(facts, objective, rows) + _AHEAD * l2 * travelled)
         self.bits = min(_LARGEST, math.floor((_BITS - math.log2(self.total)) / 3))
         whole = math.ceil(math.log2(_AHEAD * travelled + 1))
         self.weights = min(
@@ -56,17 +56,30 @@ class Scales:
         self.drop = 3 * self.bits - self.weights  # bits of a gradient, once divided, beyond those of the weights
 
 
-def layout_of(objective: Objective, scales: Scales, fit_intercept: bool) -> Layout:
+def largest_gradient(facts: Facts, objective: Objective, rows: int) -> float:
+    """No element of X.T (f(z) - response) over a batch of `rows` is larger."""
+    weight = WEIGHT_BOUND if _weighted(facts, objective) else 1.0
+    return objective.loss.slope * size_bound(facts, rows) * weight
+
+
+def _weighted(facts: Facts, objective: Objective) -> bool:
+    return facts.aside.weight is not None or objective.loss.class_weight is not None
+
+
+def layout_of(facts: Facts, objective: Objective, scales: Scales, fit_intercept: bool) -> Layout:
     """How the rows are shared for this objective."""
-    loss, columns = objective.loss, objective.loss.classes if objective.loss.classes > 1 else 0
+    loss, aside = objective.loss, facts.aside
+    columns = loss.classes if loss.classes > 1 else 0
+    has_offset = loss.has_offset or aside.offset is not None or aside.exposure is not None
     response = Vector(scale=2 * scales.bits, bound=loss.slope, factor=scales.factor, columns=columns)
     return Layout(
         scale=scales.bits,
         fit_intercept=fit_intercept,
         code=loss.code,
         response=response if loss.has_response else None,
-        offset=Vector(scale=scales.predictor, bound=2.0 ** (loss.predictor_bits - 1)) if loss.has_offset else None,
+        offset=Vector(scale=scales.predictor, bound=2.0 ** (loss.predictor_bits - 1)) if has_offset else None,
         signed=loss.signed,
+        weighted=_weighted(facts, objective),
     )
 
 
@@ -79,7 +92,7 @@ def row_gradient(rows: PinnedRows, at: Share, objective: Objective, scales: Scal
         z = z + rows.offset
     value, gone = yield from objective.loss.derivative(z, bits=scales.bits, factor=scales.factor)
     error = value if rows.response is None else value - rows.response
-    total = yield from rows.x.transposed_times(error.within(objective.loss.slope * scales.factor))
+    total = yield from rows.weighted.transposed_times(error.within(objective.loss.slope * scales.factor))
     total = total + _decay(at, objective.penalty.l2 * scales.factor, total.scale, penalised)
     return total.within(scales.total), None if gone is None else gone.reshape(-1).sum(0)
 

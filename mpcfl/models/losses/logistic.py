@@ -6,6 +6,7 @@ import numpy as np
 
 from mpcfl.data.own_rows import Coded
 from mpcfl.errors import DataError
+from mpcfl.models.losses.class_weight import ClassWeight, weights_of
 from mpcfl.protocols.harmonics import Series, fingerprint
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.sigmoid import sigmoid
@@ -21,8 +22,8 @@ class Logistic(Loss):
 
     slope = 1.1  # |sigmoid - y|, with what the series adds
 
-    def __init__(self, series: Series, classes: int = 1) -> None:
-        self.series, self.classes = series, classes
+    def __init__(self, series: Series, classes: int = 1, class_weight: ClassWeight = None) -> None:
+        self.series, self.classes, self.class_weight = series, classes, class_weight
         self.predictor_bits = series.period_bits
         self.range_hint = _HINT
 
@@ -36,7 +37,7 @@ class Logistic(Loss):
                 hint="code the classes as 0, 1, ..., and set [model] classes if there are more than two",
             )
         if self.classes == 1:
-            return Coded(response=y)
+            return Coded(response=y, weight=weights_of(y, self.class_weight))
         return Coded(response=(y[:, None] == np.arange(self.classes)).astype(np.float64))
 
     def derivative(self, z: Share, *, bits: int, factor: float) -> Protocol:

@@ -10,6 +10,7 @@ import numpy as np
 from mpcfl.data.own_rows import Coded
 from mpcfl.errors import DataError
 from mpcfl.models.losses.bent import bent, predictor_bits
+from mpcfl.models.losses.class_weight import ClassWeight, weights_of
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.sharing.share import Share
 from mpcfl.solvers.objective import Array, Loss
@@ -23,8 +24,8 @@ class SquaredHinge(Loss):
     signed = True
     range_hint = "raise [model] range, or lower the learning_rate or C; separable classes need a penalty"
 
-    def __init__(self, range: float = 32.0) -> None:
-        self.range = range
+    def __init__(self, range: float = 32.0, class_weight: ClassWeight = None) -> None:
+        self.range, self.class_weight = range, class_weight
         self.slope = 2.0 * (1 + 2 * range)
         self.predictor_bits = predictor_bits(range, self.slope)
 
@@ -36,7 +37,8 @@ class SquaredHinge(Loss):
                 f"{name}: row {int(np.argmax(wrong)) + 1}, column '{target}': a label must be 0 or 1, or -1 or 1",
                 hint="code the two classes as 0 and 1",
             )
-        return Coded(sign=np.where(y == 1, 1.0, -1.0))
+        sign = np.where(y == 1, 1.0, -1.0)
+        return Coded(sign=sign, weight=weights_of((sign + 1) / 2, self.class_weight))
 
     def derivative(self, z: Share, *, bits: int, factor: float) -> Protocol:
         """Cost: 3 rounds; see `bent`."""

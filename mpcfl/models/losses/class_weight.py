@@ -1,0 +1,70 @@
+"""Weights of rows by their class, as scikit-learn has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from mpcfl.data.facts import Facts
+from mpcfl.data.own_rows import WEIGHT_BOUND
+from mpcfl.data.source import Source
+from mpcfl.errors import JobError
+from mpcfl.sharing.inputs import Input, share_inputs
+from mpcfl.sharing.reveal import reveal
+from mpcfl.world.session import Session
+
+Array = npt.NDArray[np.float64]
+ClassWeight = Mapping[int, float] | str | None
+COUNTS = "rows of each class"
+
+
+def checked(value: Any) -> ClassWeight:
+    """None, "balanced", or two weights by class; JobError for anything else."""
+    if value is None or value == "balanced":
+        return value
+    if not isinstance(value, Mapping) or {str(key) for key in value} != {"0", "1"}:
+        raise JobError('class_weight must be "balanced", or a weight for each class', hint="{ 0 = 1.0, 1 = 5.0 }")
+    weights = {int(key): float(weight) for key, weight in value.items()}
+    if not all(0 <= weight <= WEIGHT_BOUND for weight in weights.values()):
+        raise JobError(f"the weights of class_weight must be from 0 to {WEIGHT_BOUND:g}")
+    return weights
+
+
+def weights_of(y: Array, class_weight: ClassWeight) -> Array | None:
+    """(n,), for y in {0, 1}; None without class weights."""
+    if not isinstance(class_weight, Mapping):
+        return None
+    return np.where(y == 1, class_weight[1], class_weight[0])
+
+
+def balanced(session: Session, facts: Facts, own: Source | None) -> dict[int, float]:
+    """n / (2 n_k) by class, from the number of rows of class 1 in all tables, which is revealed: it is in the ledger.
+    JobError: one class only, or one so rare that its weight would pass WEIGHT_BOUND. Cost: 1 round, and that of
+    `reveal`."""
+    inputs = []
+    holders = facts.owners if not facts.holders else (facts.holders[-1],)
+    for rank in holders:
+        ring = None
+        if own is not None and rank == session.rank:
+            place = own.columns.index(facts.target)
+            ring = torch.tensor([sum(int((block[:, place] == 1).sum()) for block in own.chunks())])
+        inputs.append(Input(COUNTS, rank, (1,), 0, float(facts.total_rows), ring))
+    first, *others = share_inputs(session, inputs)
+    for other in others:
+        first = first + other
+    found = reveal({COUNTS: first}, to=session.roster.names, reason='class_weight = "balanced"')[COUNTS]
+    if found.device.type == "meta":
+        return {0: 1.0, 1: 1.0}
+    ones = float(found.item())
+    counts = {0: facts.total_rows - ones, 1: ones}
+    rarest = min(counts.values())
+    if facts.total_rows > 2 * WEIGHT_BOUND * rarest:
+        raise JobError(
+            f"class_weight = balanced: one class has {rarest:g} of {facts.total_rows} rows",
+            hint=f"give weights yourself: class_weight = {{ 0 = 1.0, 1 = {WEIGHT_BOUND:g} }}",
+        )
+    return {label: facts.total_rows / (2 * count) for label, count in counts.items()}
