@@ -110,7 +110,7 @@ def steps(x: Share, thresholds: Sequence[int], words: Words, factor: Share | Non
     masks = [shape, small] if factor is None else [shape, small, shape]
     second = Recipe("steps", masks, [(*small, words.half)] * 2, lambda m: _second(known, m, words))
     (r, q, *rest), (table, times) = deal(session, second)
-    first = Recipe("steps", [], [(*shape, words.elements)], lambda _: [_first(known[0], words)], lane=8)
+    first = Recipe("steps", [], [(*shape, words.elements)], lambda _: [digit_tables(known[0], words)], lane=8)
     _, (digits,) = deal(session, first)
 
     opening = [Masked(x._like(x._ring + r, x.bound), protocol="steps")]
@@ -123,7 +123,7 @@ def steps(x: Share, thresholds: Sequence[int], words: Words, factor: Share | Non
         lower = torch.tensor([theta + ((1 << words.drop) >> 1) for theta in thresholds]).to(c.device)
         d = logical_shift(c[..., None] - lower, words.drop) if words.drop else c[..., None] - lower
         sign = d >> sum(words.digits)
-        v = _read(digits, d, words)
+        v = read_digits(digits, d, words)
 
     (c2,) = yield [Masked(Share(session, v + q, scale=0, bound=256.0), 8, "steps")]
     bits = products = blank(small)
@@ -137,8 +137,8 @@ def steps(x: Share, thresholds: Sequence[int], words: Words, factor: Share | Non
     return Share(session, bits, scale=0, bound=1.0), factor._like(products, factor.bound)
 
 
-def _read(digits: torch.Tensor, d: torch.Tensor, words: Words) -> torch.Tensor:
-    """V modulo 256: the entries of d's digits, added up."""
+def read_digits(digits: torch.Tensor, d: torch.Tensor, words: Words) -> torch.Tensor:
+    """V = sum_i 2^i sign(d_i - r_i) modulo 256, d.shape: this party's entries for d's digits, added up."""
     places, start, position = [], 0, 0
     for width in words.digits:
         places.append(((d >> position) & ((1 << width) - 1)) + start)
@@ -149,7 +149,7 @@ def _read(digits: torch.Tensor, d: torch.Tensor, words: Words) -> torch.Tensor:
     return entries.reshape(at.shape).to(torch.int64).sum(-1)
 
 
-def _first(r: torch.Tensor, words: Words) -> torch.Tensor:
+def digit_tables(r: torch.Tensor, words: Words) -> torch.Tensor:
     """(..., words.elements): bytes 2^i sign(d - r_i) for every digit i and d, eight an element."""
     tables, position = [], words.drop
     for i, width in enumerate(words.digits):

@@ -1,0 +1,61 @@
+"""Whole parts, rounded down without a die: equal secrets have equal whole parts.
+
+`truncation` rounds up or down at random, which is what sums want and counts do not. With c = x + r opened, the whole
+part of x is that of c less that of r less what is borrowed, and the bit that is borrowed comes out of a comparison of
+the fractions of c and r as in `mpcfl.protocols.steps`.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from mpcfl.offline.dealing import Recipe, deal
+from mpcfl.protocols.rounds import Protocol
+from mpcfl.protocols.steps import Words, digit_tables, read_digits
+from mpcfl.protocols.truncation import logical_shift
+from mpcfl.ring.blank import blank
+from mpcfl.sharing.opening import Masked
+from mpcfl.sharing.share import Share, add_public
+
+_FRACTION = 15  # bits that are compared
+
+
+def floor(x: Share, bits: int) -> Protocol:
+    """Whole part of (ring value of x) / 2^bits modulo 2^(64 - bits), at scale 0: what the caller reads of it.
+
+    Exact for bits <= 15; else one more where less than 2^-15 is missing to the next whole number, the surer the less.
+    Cost: 2 rounds, 9 bytes each; offline 21 elements each from 15 bits on.
+    """
+    if not 0 < bits < 64:
+        raise ValueError(f"cannot take a whole part above {bits} bits of 64")
+    session, shape = x.session, x.shape
+    digits = _digits(min(bits, _FRACTION))
+    words = Words(bits - sum(digits), digits)
+    known: list[torch.Tensor] = []  # at the dealer only: the mask of x, for the second recipe
+    second = Recipe("floor", [shape, shape], [shape, (*shape, words.half)], lambda m: _second(known, m, bits, words))
+    (r, q), (whole, table) = deal(session, second)
+    first = Recipe("floor", [], [(*shape, words.elements)], lambda _: [digit_tables(known[0], words)], lane=8)
+    _, (tables,) = deal(session, first)
+    (c,) = yield [Masked(x._like(x._ring + r, x.bound), protocol="floor")]
+    v = blank(shape)
+    if session.holds_shares:
+        v = read_digits(tables, logical_shift(c, words.drop)[..., None] if words.drop else c[..., None], words)[..., 0]
+    (c2,) = yield [Masked(Share(session, v + q, scale=0, bound=256.0), 8, "floor")]
+    turned = (c2 >> len(words.digits)) & 1
+    found = table.gather(-1, (c2 & (words.half - 1))[..., None]).squeeze(-1)
+    # borrowed is found, or its complement half a turn on
+    ring = add_public(session, found * (2 * turned - 1) - whole, logical_shift(c, bits) - turned)
+    return Share(session, ring, scale=0, bound=2.0 ** (63 - bits))
+
+
+def _digits(bits: int) -> tuple[int, ...]:
+    count = -(-bits // 5)
+    return tuple((bits + i) // count for i in range(count))
+
+
+def _second(known: list[torch.Tensor], masks: list[torch.Tensor], bits: int, words: Words) -> list[torch.Tensor]:
+    """r's whole part; [V < 0], which says that something is borrowed, for V + q = 0, ..., half - 1."""
+    r, q = masks
+    known.append(r)
+    v = (torch.arange(words.half) - q[..., None]) & (2 * words.half - 1)
+    return [logical_shift(r, bits), (v >= words.half).to(torch.int64)]

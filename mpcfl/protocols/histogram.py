@@ -1,0 +1,77 @@
+"""How many rows fall into each of 1024 bins, when nobody may learn where any row falls.
+
+A row's place is opened under a mask r modulo 1024 and the dealer shares the unit vector of r (one-time truth tables:
+Ishai et al., TCC 2013, section 3); rotated by what was opened, it points at the row's bin, and the sum over the rows is
+the histogram. Counts are small, so unit vectors are shared modulo 2^16, four values an element, and only the sums are
+brought to the ring: with c = count + r opened modulo 2^16 and count < 2^15, the sum has wrapped if and only if the top
+bit of r is set and that of c is not (as in PROTOCOLS.md, section 2).
+"""
+
+from __future__ import annotations
+
+import torch
+
+from mpcfl.offline.dealing import Recipe, deal
+from mpcfl.protocols.rounds import Protocol
+from mpcfl.ring.blank import blank
+from mpcfl.sharing.opening import Masked
+from mpcfl.sharing.share import Share, add_public
+
+BINS = 1024
+_LANE = 16  # bits of a count, and of an opened place
+_ROWS = 1 << 14  # of one opening: what is dealt for them takes 32 MB
+
+
+def histogram(places: Share) -> Protocol:
+    """(1024,) counts, scale 0, of ring values modulo 1024: places (n,), scale 0.
+
+    Cost: 1 round for each 16384 rows and 2 bytes a row, and to bring the counts to the ring 1 round and 2 KiB for each
+    16384 rows; offline 256 elements a row and 2048 for each 16384 rows.
+    """
+    n = places.shape[0]
+    if len(places.shape) != 1 or n == 0 or places.scale:
+        raise ValueError(f"a histogram needs places (n,) at scale 0, not {places.shape} at {places.scale}")
+    counts = []
+    for first in range(0, n, _ROWS):
+        counts.append((yield from _counted(places[first : first + _ROWS])))
+    lifted = yield from _lifted(places, torch.stack(counts))
+    return lifted.sum(0).within(n)
+
+
+def _counted(x: Share) -> Protocol:
+    """(1024,): this party's shares, modulo 2^16, of the counts of a few rows."""
+    session, (n,) = x.session, x.shape
+    known: list[torch.Tensor] = []
+    (r,), _ = deal(session, Recipe("histogram", [(n,)], [], lambda m: _keep(known, m)))
+    table = (n, BINS * _LANE // 64)
+    _, (units,) = deal(session, Recipe("histogram", [], [table], lambda _: [_units(known[0])], lane=_LANE))
+    (c,) = yield [Masked(x._like(x._ring + r, x.bound), _LANE, "histogram")]
+    if not session.holds_shares:
+        return blank((BINS,))
+    # rows with the same opened place are rotated alike: add them up first
+    sums = torch.zeros(BINS, BINS, dtype=torch.int16)
+    sums.index_add_(0, c & (BINS - 1), units.reshape(-1).view(torch.int16).reshape(n, BINS))
+    every = torch.arange(BINS)
+    return sums.gather(1, (every[:, None] - every) & (BINS - 1)).to(torch.int64).sum(0)
+
+
+def _lifted(x: Share, counts: torch.Tensor) -> Protocol:
+    """Shares in the ring of what `counts` shares modulo 2^16, below 2^15."""
+    session, shape = x.session, tuple(counts.shape)
+    recipe = Recipe("histogram", [shape], [shape] * 2, lambda m: [m[0] & 0xFFFF, (m[0] >> (_LANE - 1)) & 1])
+    (r,), (low, top) = deal(session, recipe)
+    (c,) = yield [Masked(Share(session, counts + r, scale=0, bound=2.0**_LANE), _LANE, "histogram")]
+    wrapped = (1 - (c >> (_LANE - 1))) << _LANE
+    return Share(session, add_public(session, wrapped * top - low, c), scale=0, bound=_ROWS)
+
+
+def _keep(known: list[torch.Tensor], masks: list[torch.Tensor]) -> list[torch.Tensor]:
+    known.append(masks[0])
+    return []
+
+
+def _units(r: torch.Tensor) -> torch.Tensor:
+    """(n, 256): the unit vector of r modulo 1024, four values an element."""
+    units = torch.zeros(r.shape[0], BINS, dtype=torch.int16)
+    units[torch.arange(r.shape[0]), r & (BINS - 1)] = 1
+    return units.view(torch.int64)
