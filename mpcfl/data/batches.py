@@ -23,7 +23,7 @@ import torch
 from mpcfl.data.facts import Facts
 from mpcfl.data.moments import batch_moments
 from mpcfl.data.source import Source
-from mpcfl.errors import GuardError
+from mpcfl.errors import GuardError, JobError
 from mpcfl.protocols.pinned import Pinned
 from mpcfl.protocols.rounds import together
 from mpcfl.protocols.truncation import truncation
@@ -55,9 +55,13 @@ class Descent:
 
 def batches(facts: Facts, size: int) -> list[npt.NDArray[np.int64]]:
     """Rows of each batch, numbered over all owners in turn; one public shuffle, then the batches come round in order.
-    `size` 0: one batch of all rows."""
+    `size` 0: one batch of all rows. JobError: a batch would have more rows than there are."""
     rows = facts.total_rows
-    if size == 0 or size >= rows:
+    if size > rows:
+        raise JobError(
+            f"[solver] batch = {size} is more than the {rows} rows of the tables", hint="take fewer, or 0 for all rows"
+        )
+    if size in (0, rows):
         return [np.arange(rows)]
     order = np.random.Generator(np.random.PCG64(facts.seed)).permutation(rows)
     return [np.sort(order[start : start + size]) for start in range(0, rows, size)]

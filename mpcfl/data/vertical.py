@@ -118,6 +118,8 @@ def _in_order(facts: Facts, by_owner: list[Share], dim: int = 0) -> Share:
     """Join the owners' pieces along their columns, in the order of the joint table."""
     joined = concatenate(by_owner, dim)
     places = [j for rank in facts.owners for j in facts.positions(rank)]
+    if places == sorted(places):
+        return joined
     order = torch.argsort(torch.tensor(places))
     return joined[order] if dim == 0 else joined[:, order]
 

@@ -274,3 +274,8 @@ def test_momentum_is_applied_to_26_bits() -> None:
     settings = Settings(solver=Gradient(learning_rate=0.01, iterations=60, momentum=0.99))
     run = train_jointly(X, Y, settings)
     assert distance(found(run, settings), loop(run, X, Y, settings)) < 1e-4
+
+
+def test_a_batch_larger_than_the_tables_is_refused() -> None:
+    with pytest.raises(JobError, match="batch = 101 is more than the 100 rows"):
+        train_jointly(X, Y, Settings(solver=Gradient(learning_rate=0.1, batch=101)))
