@@ -40,11 +40,11 @@ def area_under_curve(z: Share, y: Share) -> Protocol:
 
     z (n,) at any scale, |ring value| < 2^62 by its bound; y (n,) 0 or 1, scale 0; n >= 2.
     Error: pairs of rows of both classes in one bin count half, as if their scores were equal, and a bin is 1/64 to 1/32
-    of a standard deviation (one row in 65536 is a bin off; a deviation below 2^-12 for 10^5 rows, 2^-16 for 1000, is too
+    of a standard deviation (one row in 65536 is a bin off; a deviation below 2^-12 for 10^5 rows, 2^-16 for 1000 is too
     small to be brought to size). Such pairs would have been right and wrong nearly as often, so the area is wrong by
     about 1e-4, or by a few pairs in small tables. Equal scores count half exactly.
     Cost: 22 rounds (24 where |z| may exceed 120), one more for each further 16384 rows, 45 (55) bytes a row; offline
-    about 310 (350 to 390) elements a row.
+    about 320 (350 to 390) elements a row.
     """
     if y.scale != 0 or len(y.shape) != 1 or z.shape != y.shape or y.shape[0] < 2:
         raise ValueError(f"two rows and labels (n,) at scale 0 are needed, not {z.shape} and {y.shape}")
