@@ -24,9 +24,9 @@ from dataclasses import dataclass
 import torch
 
 from mpcfl.offline.dealing import Recipe, deal
-from mpcfl.protocols.harmonics import horner
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.truncation import logical_shift
+from mpcfl.ring.waves import horner
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
 

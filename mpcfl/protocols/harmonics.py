@@ -1,8 +1,7 @@
-"""Sines and cosines of public angles, the same to the last bit at every party, and the series that are made of them.
+"""The series of the sigmoid and of its guard: coefficients that all parties have to the last bit.
 
-Coefficients of a public series multiply shares. Were they rounded differently at two parties, even in the last bit, the
-sum of the products would be wrong by a whole share, so nothing here may depend on a machine's libm: angles are
-reduced as integers, and polynomials are evaluated by single IEEE operations.
+They multiply shares: were one rounded differently at two parties, the sum of the products would be wrong by a whole
+share. What numpy makes of `exp` and `sin` may differ in its last bits: they are rounded far above those, and compared.
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-ANGLE_BITS = 32  # a turn is 2^32
+from mpcfl.ring.waves import ANGLE_BITS
+
 _QUADRATURE = 4096
 
 
@@ -91,45 +90,3 @@ def _settled(coefficients: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def fingerprint(series: Series) -> bytes:
     """What parties compare before they use a series."""
     return b"".join(part.tobytes() for part in (series.sigmoid(), series.slope(), series.guard()))
-
-
-def waves(angles: torch.Tensor, terms: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """(sin, cos) of k times public angles (...,) in 2^-32 turns, each (terms, ...) float64, for odd k.
-
-    The recurrence s_{k+2} = 2 cos(2 a) s_k - s_{k-2} loses about k units in the last place of a float64.
-    """
-    sine, cosine = _sine_cosine(angles)
-    double = 2 * (cosine * cosine - sine * sine)
-    sines, cosines = [sine], [cosine]
-    before_s, before_c = -sine, cosine
-    for _ in range(terms - 1):
-        sines.append(double * sines[-1] - before_s)
-        cosines.append(double * cosines[-1] - before_c)
-        before_s, before_c = sines[-2], cosines[-2]
-    return torch.stack(sines), torch.stack(cosines)
-
-
-@functools.cache
-def _taylor(odd: bool) -> tuple[float, ...]:
-    """Coefficients of sin (odd) or cos in x^2, lowest first; 9 terms are exact to float64 on [-pi/4, pi/4]."""
-    return tuple((-1.0) ** i / math.factorial(2 * i + odd) for i in range(9))
-
-
-def _sine_cosine(angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    shifted = angles + (1 << (ANGLE_BITS - 3))
-    quadrant = (shifted >> (ANGLE_BITS - 2)) & 3
-    rest = (shifted & ((1 << (ANGLE_BITS - 2)) - 1)) - (1 << (ANGLE_BITS - 3))
-    x = rest.to(torch.float64) * (2 * math.pi / 2.0**ANGLE_BITS)
-    square = x * x
-    sine, cosine = horner(square, _taylor(True)) * x, horner(square, _taylor(False))
-    swapped = (quadrant & 1).bool()
-    s, c = torch.where(swapped, cosine, sine), torch.where(swapped, sine, cosine)
-    return torch.where(quadrant >= 2, -s, s), torch.where((quadrant == 1) | (quadrant == 2), -c, c)
-
-
-def horner(x: torch.Tensor, coefficients: tuple[float, ...]) -> torch.Tensor:
-    total = torch.full_like(x, coefficients[-1])
-    for coefficient in reversed(coefficients[:-1]):
-        total = total * x  # two operations, never a fused one: that would round differently
-        total = total + coefficient
-    return total

@@ -9,14 +9,16 @@ The same tuples give the guard, at no cost: how many rows have left the range in
 
 from __future__ import annotations
 
-import numpy as np
-import torch
+import functools
 
+import numpy as np
+
+from mpcfl.errors import HeadroomError
 from mpcfl.offline.dealing import Recipe, deal
-from mpcfl.protocols.harmonics import ANGLE_BITS, Series, waves
+from mpcfl.protocols.harmonics import Series
 from mpcfl.protocols.rounds import Protocol
-from mpcfl.protocols.truncation import logical_shift
 from mpcfl.ring.blank import blank
+from mpcfl.ring.waves import ANGLE_BITS, Coefficients, combine, tables
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
 
@@ -26,31 +28,30 @@ GUARD_SCALE = 16
 def sigmoid(
     z: Share, series: Series, *, table_scale: int, scale: int, factor: float = 1.0, slope: bool = False
 ) -> Protocol:
-    """(factor * sigmoid(z), guard), both (n,); with `slope` (factor * sigmoid(z), guard, factor * sigmoid'(z)).
+    """(factor * sigmoid(z), guard), of z's shape; with `slope` (factor * sigmoid(z), guard, factor * sigmoid'(z)).
 
     The first and the last at table_scale + scale, not truncated: the next product takes it as it is. guard at
-    table_scale + 16: 0 for a row within half the range, 1/2 at its end, 1 from 1.3 times it. z: any scale from that of
-    the series up. `factor`: public, worked into the coefficients. Cost: 1 round, 4 bytes each; offline 2 terms elements
-    each. The slope costs no more.
+    table_scale + 16: 0 for a row within half the range, 1/2 at its end, 1 from 1.3 times it. `factor`: public, worked
+    into the coefficients. z may wrap, at any scale that leaves room for a period of the series, 64 - log2(4 range) at
+    most, else HeadroomError. Rounding has no bias but for the dealer's, to nearest: 0.11 * 2^(-1.5 table_scale) of it.
+    Cost: 1 round, 4 bytes each; offline 2 terms elements each. The slope costs no more.
     """
-    session, shape, terms = z.session, z.shape, series.terms
-    wave_shape = (terms, *shape)
-    recipe = Recipe("sigmoid", [shape], [wave_shape, wave_shape], lambda m: _tables(m[0], terms, table_scale))
-    (r,), (cosines, sines) = deal(session, recipe)
-    word = logical_shift(z._ring, z.scale - series.scale) if z.scale > series.scale else z._ring
+    session, shape, terms, surplus = z.session, z.shape, series.terms, z.scale - series.scale
+    if surplus > 64 - ANGLE_BITS:
+        raise HeadroomError(
+            f"{z.scale} bits of scale leave no room for a sigmoid of range {series.range}",
+            hint="use a smaller range of the sigmoid",
+        )
+    recipe = Recipe("sigmoid", [shape], [(2, terms, *shape)], lambda m: [tables(m[0], terms, table_scale)])
+    (r,), (shared,) = deal(session, recipe)
+    word = z._ring >> surplus if surplus >= 0 else z._ring << -surplus
     (delta,) = yield [Masked(Share(session, word - r, scale=series.scale, bound=1.0), ANGLE_BITS, "sigmoid")]
     value = guard = steep = blank(shape)
-    if session.holds_shares:  # many small operations: parties that learn shapes only are spared them
-        sin_d, cos_d = waves(delta, terms)
-        value = _combine(sin_d, cosines, factor * series.sigmoid(), scale)
-        value = value + _combine(cos_d, sines, factor * series.sigmoid(), scale)
-        guard = _combine(sin_d, sines, series.guard() / 2, GUARD_SCALE)
-        guard = guard - _combine(cos_d, cosines, series.guard() / 2, GUARD_SCALE)
-        if slope:
-            steep = _combine(cos_d, cosines, factor * series.slope(), scale)
-            steep = steep - _combine(sin_d, sines, factor * series.slope(), scale)
-        value = add_public(session, value, _full(shape, round(factor * 2.0 ** (table_scale + scale - 1))))
-        guard = add_public(session, guard, _full(shape, 1 << (table_scale + GUARD_SCALE - 1)))
+    if session.holds_shares:
+        value, guard, *rest = combine(delta, shared, _coefficients(series, factor, scale, slope))
+        value = add_public(session, value, round(factor * 2.0 ** (table_scale + scale - 1)))
+        guard = add_public(session, guard, 1 << (table_scale + GUARD_SCALE - 1))
+        steep = rest[0] if slope else value
     found = (
         Share(session, value, scale=table_scale + scale, bound=1.1 * abs(factor)),
         Share(session, guard, scale=table_scale + GUARD_SCALE, bound=1.1),
@@ -58,18 +59,10 @@ def sigmoid(
     return (*found, Share(session, steep, scale=table_scale + scale, bound=0.3 * abs(factor))) if slope else found
 
 
-def _full(shape: tuple[int, ...], value: int) -> torch.Tensor:
-    return torch.full(shape, value, dtype=torch.int64)
-
-
-def _combine(wave: torch.Tensor, table: torch.Tensor, coefficients: np.ndarray, scale: int) -> torch.Tensor:
-    """sum_k round(c_k wave_k 2^scale) table_k: public integers times shares."""
-    c = torch.from_numpy(coefficients * 2.0**scale).to(wave.device).reshape(-1, *[1] * (wave.dim() - 1))
-    public = (c * wave).round().to(torch.int64)
-    return (public * table).sum(0)
-
-
-def _tables(r: torch.Tensor, terms: int, scale: int) -> list[torch.Tensor]:
-    """cos(k r), sin(k r) for odd k at `scale`, (terms, ...) each; r uniform modulo a turn, so rounding has no bias."""
-    sines, cosines = waves(r & ((1 << ANGLE_BITS) - 1), terms)
-    return [(wave * 2.0**scale).round().to(torch.int64) for wave in (cosines, sines)]
+@functools.lru_cache(maxsize=64)
+def _coefficients(series: Series, factor: float, scale: int, slope: bool) -> Coefficients:
+    """factor * sigmoid - factor / 2; the guard - 1/2 and, with `slope`, factor * sigmoid'."""
+    cosines = [series.guard() / -2 * 2.0**GUARD_SCALE]
+    if slope:
+        cosines.append(factor * series.slope() * 2.0**scale)
+    return Coefficients((factor * series.sigmoid() * 2.0**scale)[None], np.stack(cosines))

@@ -5,20 +5,13 @@ Both functions take two-dimensional int64 CPU tensors of matching shapes, in any
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
-
 import numpy as np
 import torch
 
 from mpcfl.ring import _kernels
+from mpcfl.ring._threads import Span, run, spans, workers
 
 _FEW_COLUMNS = 64  # below, dot products beat accumulating rows that short
-_WORK_PER_THREAD = 1 << 23  # multiply-adds, some 2 ms: less is not worth a thread's start
-
-Span = tuple[int, int]
-T = TypeVar("T")
 
 
 def matmul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -54,8 +47,8 @@ def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _dots(a: np.ndarray, columns: np.ndarray) -> np.ndarray:
     out = np.zeros((a.shape[0], columns.shape[0]), np.uint64)
-    workers = _workers(a.size * columns.shape[0])
-    _run(lambda span: _kernels.dots(a, columns, out, *span), _spans(a.shape[0], workers), workers)
+    threads = workers(a.size * columns.shape[0])
+    run(lambda span: _kernels.dots(a, columns, out, *span), spans(a.shape[0], threads), threads)
     return out
 
 
@@ -63,11 +56,11 @@ def _accumulate(a: np.ndarray, b: np.ndarray, upper: bool = False) -> np.ndarray
     """a (n, k, C or Fortran order) @ b (k, m, C order), divided among threads along n, or along k where k is longer."""
     n, k = a.shape
     shape = (n, b.shape[1])
-    workers = _workers(a.size * b.shape[1])
+    threads = workers(a.size * b.shape[1])
     if k <= n:
         out = np.zeros(shape, np.uint64)
-        pieces = 4 * workers if upper else workers  # rows of a triangle differ in length: finer pieces even that out
-        _run(lambda span: _kernels.accumulate(a, b, out, *span, 0, k, upper), _spans(n, pieces), workers)
+        pieces = 4 * threads if upper else threads  # rows of a triangle differ in length: finer pieces even that out
+        run(lambda span: _kernels.accumulate(a, b, out, *span, 0, k, upper), spans(n, pieces), threads)
         return out
 
     def part(span: Span) -> np.ndarray:
@@ -75,26 +68,7 @@ def _accumulate(a: np.ndarray, b: np.ndarray, upper: bool = False) -> np.ndarray
         _kernels.accumulate(a, b, out, 0, n, *span, upper)
         return out
 
-    total, *others = _run(part, _spans(k, workers), workers)
+    total, *others = run(part, spans(k, threads), threads)
     for other in others:
         total += other
     return total
-
-
-def _workers(multiply_adds: int) -> int:
-    if multiply_adds < 2 * _WORK_PER_THREAD:
-        return 1
-    return min(torch.get_num_threads(), multiply_adds // _WORK_PER_THREAD)
-
-
-def _spans(total: int, pieces: int) -> list[Span]:
-    """0..total in at most `pieces` spans, cut at multiples of 4: the rows that a kernel takes at once."""
-    size = max(4, -(-total // (4 * pieces)) * 4)
-    return [(low, min(low + size, total)) for low in range(0, total, size)]
-
-
-def _run(function: Callable[[Span], T], spans: list[Span], workers: int) -> list[T]:
-    if workers == 1:
-        return [function(span) for span in spans]
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(function, spans))

@@ -11,12 +11,9 @@ for fear of lower clocks; 64-bit multiplication is 1.7 times as fast at 512, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-from numba import njit, types
-from numba.extending import intrinsic
+
+from mpcfl.ring._compiled import compiled, wide_vectors
 
 _COLUMNS = 512  # columns and
 _DEPTH = 128  # rows of b in a tile: 512 kB, within a second-level cache
@@ -26,41 +23,12 @@ _C = "uint64[:,::1]"
 _F = "uint64[::1,:]"
 
 
-def _compile(*signatures: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """`njit` for `signatures`, kept on disk for the next process where the disk allows it."""
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        given = list(signatures) or None
-        try:
-            return njit(given, nogil=True, cache=True)(function)
-        except RuntimeError as error:  # neither the package folder nor the user's cache folder can be written
-            if "cannot cache" not in str(error):
-                raise
-            return njit(given, nogil=True)(function)
-
-    return decorate
-
-
-def _attribute(_typing: Any) -> Any:
-    """Called in a kernel: LLVM may use 512-bit vectors in it, where the processor has them."""
-
-    def generate(context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
-        # llvmlite's own `add` knows only the attributes without a value.
-        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
-        return context.get_dummy_value()
-
-    return types.void(), generate
-
-
-_wide_vectors: Any = intrinsic(_attribute)
-
-
-@_compile()
+@compiled()
 def _two_rows(
     a: np.ndarray, b: np.ndarray, out: np.ndarray, i: int, first: int, last: int, left: int, right: int
 ) -> None:
     """out[i:i+2, left:right] += a[i:i+2, first:last] @ b[first:last, left:right], four terms of the sum at a time."""
-    _wide_vectors()
+    wide_vectors()
     c0, c1 = out[i, left:right], out[i + 1, left:right]
     k = first
     while k + 4 <= last:
@@ -79,12 +47,12 @@ def _two_rows(
             c1[j] += q0 * row[j]
 
 
-@_compile()
+@compiled()
 def _one_row(
     a: np.ndarray, b: np.ndarray, out: np.ndarray, i: int, first: int, last: int, left: int, right: int
 ) -> None:
     """`_two_rows` for the row that is left over."""
-    _wide_vectors()
+    wide_vectors()
     c = out[i, left:right]
     k = first
     while k + 4 <= last:
@@ -99,7 +67,7 @@ def _one_row(
             c[j] += p0 * row[j]
 
 
-@_compile(*(f"void({a},{_C},{_C},int64,int64,int64,int64,boolean)" for a in (_C, _F)))
+@compiled(*(f"void({a},{_C},{_C},int64,int64,int64,int64,boolean)" for a in (_C, _F)))
 def accumulate(
     a: np.ndarray, b: np.ndarray, out: np.ndarray, top: int, bottom: int, first: int, last: int, upper: bool
 ) -> None:
@@ -108,7 +76,7 @@ def accumulate(
     a (n, k) in C or in Fortran order: the second is a transposed view, so that no product copies one.
     b (k, m) and out (n, m) in C order. With `upper` only the entries on and above the diagonal are promised.
     """
-    _wide_vectors()
+    wide_vectors()
     columns = b.shape[1]
     for j in range(0, columns, _COLUMNS):
         right = min(j + _COLUMNS, columns)
@@ -126,13 +94,13 @@ def accumulate(
                 i += 2
 
 
-@_compile(f"void({_C},{_C},{_C},int64,int64)")
+@compiled(f"void({_C},{_C},{_C},int64,int64)")
 def dots(a: np.ndarray, columns: np.ndarray, out: np.ndarray, top: int, bottom: int) -> None:
     """out[top:bottom] += a[top:bottom] @ columns.T for few columns: a (n, k), columns (m, k), out (n, m), C order.
 
     Four rows at a time, so that a column is read once for four sums.
     """
-    _wide_vectors()
+    wide_vectors()
     depth = a.shape[1]
     for k in range(0, depth, _RUN):
         end = min(k + _RUN, depth)

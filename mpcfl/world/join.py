@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from mpcfl.errors import JobError
-from mpcfl.ring.product import load
+from mpcfl.ring import product, waves
 from mpcfl.version import VERSION
 from mpcfl.world import _crypten
 from mpcfl.world.party import Roster
@@ -47,7 +47,8 @@ def join(
             hint=f"torchrun --nproc-per-node {roster.size} ... on one machine, or one process a party",
         )
     _crypten.load()  # seconds, in which nobody waits yet
-    load(device)
+    product.load(device)
+    waves.load(device)
     store = open_store(int(rank) if rank.isdecimal() else 0, timeout, keeper=roster.names[0])
     mesh = Mesh.connect(
         store,

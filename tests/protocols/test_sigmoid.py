@@ -1,26 +1,37 @@
 """Sigmoid, its slope and the guard of its range from one opening, whatever is asked for."""
 
+import math
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
+from mpcfl.errors import HeadroomError
 from mpcfl.protocols.harmonics import Series
 from mpcfl.protocols.rounds import run
 from mpcfl.protocols.sigmoid import GUARD_SCALE, sigmoid
+from mpcfl.ring.waves import tables
 from mpcfl.sharing.share import Share
 from mpcfl.world.session import Session
-from tests.evaluation import PARTIES, Given, Outcome, evaluate
+from tests.evaluation import PARTIES, UNLIKELY, Given, Outcome, dry, evaluate, full_range, uniformity
 
 TABLES, SCALE, Z = 16, 16, 40
 SERIES = Series(32, 32)
 ROWS = torch.linspace(-31, 31, 311, dtype=torch.float64)
 
 
-def opened(parties: int, z: torch.Tensor, series: Series = SERIES, *, factor: float = 1.0, slope: bool) -> Outcome:
+def opened(
+    parties: int, z: torch.Tensor | Given, series: Series = SERIES, *, scale: int = SCALE, **options: Any
+) -> Outcome:
     def program(session: Session, z: Share) -> object:
-        return run(session, sigmoid(z, series, table_scale=TABLES, scale=SCALE, factor=factor, slope=slope))
+        return run(session, sigmoid(z, series, table_scale=TABLES, scale=scale, **options))
 
-    return evaluate(parties, program, Given((z * 2.0**Z).round().to(torch.int64), Z))
+    return evaluate(parties, program, z if isinstance(z, Given) else given(z))
+
+
+def given(z: torch.Tensor, scale: int = Z) -> Given:
+    return Given((z * 2.0**scale).round().to(torch.int64), scale)
 
 
 def real(outcome: Outcome, part: int) -> np.ndarray:
@@ -32,12 +43,46 @@ def exact(z: torch.Tensor) -> np.ndarray:
     return torch.sigmoid(z).numpy()
 
 
+def angles(z: torch.Tensor, series: Series) -> np.ndarray:
+    return np.outer(z.numpy(), series.odd()) * (2 * np.pi / (4 * series.range))
+
+
+def in_the_clear(z: torch.Tensor, series: Series = SERIES) -> list[np.ndarray]:
+    """The series themselves: sigmoid, guard, slope."""
+    sin, cos = np.sin(angles(z, series)), np.cos(angles(z, series))
+    return [0.5 + sin @ series.sigmoid(), (1 - cos @ series.guard()) / 2, cos @ series.slope()]
+
+
+def noise(series: Series, scale: int = SCALE) -> float:
+    """Standard deviation of the rounding of public integers, and what the dealer's at 2^-16 adds at most."""
+    return math.sqrt(series.terms / 6) * 2.0**-scale + 0.5 * 2.0**-TABLES
+
+
+# -- values ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("parties", PARTIES)
+@pytest.mark.parametrize("series", [Series(8, 8), Series(16, 12), SERIES], ids=str)
+def test_the_sigmoid_is_the_series_over_its_range(series: Series, parties: int) -> None:
+    """No bias but that of the bits of z that each party drops; the series is the sigmoid as far as its terms go."""
+    z = torch.linspace(-series.range, series.range, 1001, dtype=torch.float64)
+    for factor in (1.0, 0.75, -0.6):
+        outcome = opened(parties, z, series, factor=factor)
+        off = real(outcome, 0) - factor * in_the_clear(z, series)[0]
+        assert np.abs(off).max() < 6.5 * noise(series)
+        assert abs(off.mean()) < 6 * noise(series) / math.sqrt(len(z)) + parties * 2.0**-series.scale
+        assert 0 < off.std() < 1.2 * noise(series)
+        assert outcome.results[0][0].bound >= np.abs(real(outcome, 0)).max()
+    assert np.abs(in_the_clear(z, series)[0] - exact(z)).max() < 4e-4
+
+
 @pytest.mark.parametrize("parties", PARTIES)
 def test_the_slope_is_the_derivative_of_the_sigmoid(parties: int) -> None:
     outcome = opened(parties, ROWS, factor=0.75, slope=True)
     wanted = exact(ROWS) * (1 - exact(ROWS))
-    assert np.abs(real(outcome, 0) - 0.75 * exact(ROWS)).max() < 2e-4
-    assert np.abs(real(outcome, 2) - 0.75 * wanted).max() < 2e-4
+    assert np.abs(in_the_clear(ROWS)[2] - wanted).max() < 1.2e-4
+    for part, series in ((0, in_the_clear(ROWS)[0]), (2, in_the_clear(ROWS)[2])):
+        assert np.abs(real(outcome, part) - 0.75 * series).max() < 6.5 * noise(SERIES)
     assert outcome.results[0][2].bound >= 0.75 * wanted.max()
     assert [share.scale for share in outcome.results[0]] == [TABLES + SCALE, TABLES + GUARD_SCALE, TABLES + SCALE]
 
@@ -50,6 +95,84 @@ def test_the_slope_of_the_series_is_as_good_as_its_terms() -> None:
         series = Series(32, terms)
         found = np.cos(np.outer(z, series.odd()) * (2 * np.pi / 128)) @ series.slope()
         assert error / 2 < np.abs(found - wanted).max() < error
+
+
+def test_a_larger_scale_leaves_the_error_of_the_tables() -> None:
+    off = [np.abs(real(opened(2, ROWS, scale=scale), 0) - in_the_clear(ROWS)[0]).max() for scale in (10, 16, 26)]
+    assert off[0] > 20 * off[1] and off[1] > 2 * off[2]
+    assert off[2] < 2 * 2.0**-TABLES
+
+
+@pytest.mark.parametrize("scale", [20, 24, 25, 26, 40, 56, 57])
+def test_z_may_have_any_scale_that_leaves_a_period(scale: int) -> None:
+    """The series has 25 bits, and 57 are those of a ring of exactly one period."""
+    z = (ROWS * 2.0**18).round() / 2.0**18
+    off = real(opened(3, given(z, scale)), 0) - in_the_clear(z)[0]
+    assert np.abs(off).max() < 6.5 * noise(SERIES)
+
+
+def test_a_scale_that_leaves_no_period_is_refused_in_the_plan() -> None:
+    with pytest.raises(HeadroomError, match="58 bits of scale leave no room for a sigmoid of range 32") as refused:
+        next(sigmoid(dry(31.0, scale=58), SERIES, table_scale=TABLES, scale=SCALE))
+    assert refused.value.hint is not None
+    next(sigmoid(dry(31.0, scale=58), Series(16, 16), table_scale=TABLES, scale=SCALE))
+
+
+@pytest.mark.parametrize("parties", PARTIES)
+def test_a_z_that_wraps_counts_by_its_period(parties: int) -> None:
+    """Uniform in the whole ring: at 50 bits of scale it holds 128 periods, which divide it."""
+    ring = full_range(np.random.default_rng(parties), 500)
+    outcome = opened(parties, Given(ring, 50, 2.0**13))
+    reduced = torch.from_numpy(np.remainder(ring.numpy(), 2**57).astype(np.float64) * 2.0**-50)
+    sigmoid_, guard, _ = in_the_clear(reduced)
+    assert np.abs(real(outcome, 0) - sigmoid_).max() < 6.5 * noise(SERIES)
+    assert np.abs(real(outcome, 1) - guard).max() < 6.5 * noise(SERIES, GUARD_SCALE)
+
+
+def test_z_may_have_any_shape() -> None:
+    z = ROWS[:310]
+    for shape in ((310, 1), (31, 10), (31, 2, 5)):
+        outcome = opened(2, z.reshape(shape), slope=True)
+        assert [share.shape for share in outcome.results[0]] == [shape] * 3
+        assert [share.shape for share in outcome.results[2]] == [shape] * 3
+        assert np.abs(real(outcome, 0).reshape(-1) - in_the_clear(z)[0]).max() < 6.5 * noise(SERIES)
+
+
+def test_the_dealers_rounding_has_a_mean_that_is_as_good_as_nothing() -> None:
+    """Rounded to nearest, of uniform angles: 2 E[round(2^s cos) cos] / 2^s is 1 but for 0.11 * 2^(-1.5 s)."""
+    turn = torch.arange(1 << 18) << 14
+    cos = torch.cos(turn.double() * (2 * math.pi / 2**32))
+    for scale in (6, 8, 10, 12):
+        found = 2 * (tables(turn, 1, scale)[0, 0].double() * cos).mean().item() / 2.0**scale
+        assert abs(found - 1) < 0.12 * 2.0 ** (-1.5 * scale)
+
+
+# -- the guard ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_guard_counts_rows_that_leave_the_range() -> None:
+    z = torch.tensor([0.0, 15.9, -15.9, 32.0, -32.0, 42.0, -42.0], dtype=torch.float64)
+    found = real(opened(2, z), 1)
+    assert np.abs(found - [0, 0, 0, 0.5, 0.5, 1, 1]).max() < 1e-3
+
+
+@pytest.mark.parametrize("parties", PARTIES)
+@pytest.mark.parametrize("gone", [0, 1, 7])
+def test_many_rows_that_stay_do_not_pass_for_one_that_leaves(gone: int, parties: int) -> None:
+    """Rounded to nearest, 20000 rows alike could count a quarter of a row; noise alone is 0.005."""
+    z = torch.full((20_000,), 9.0, dtype=torch.float64)
+    z[:gone] = 45.0
+    found = real(opened(parties, z), 1).sum()
+    assert abs(found - gone) < 6 * noise(SERIES, GUARD_SCALE) * math.sqrt(len(z)) < 0.05
+
+
+def test_the_guard_does_not_depend_on_the_factor() -> None:
+    z = torch.tensor([3.0, 32.0, 50.0], dtype=torch.float64)
+    for factor in (1.0, -0.3):
+        assert np.abs(real(opened(2, z, factor=factor), 1) - [0, 0.5, 1]).max() < 1e-3
+
+
+# -- cost and view -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("parties", PARTIES)
@@ -66,7 +189,16 @@ def test_the_slope_is_for_nothing(parties: int) -> None:
     )
 
 
-def test_the_guard_counts_rows_that_leave_the_range() -> None:
-    z = torch.tensor([0.0, 15.9, -15.9, 32.0, -32.0, 42.0, -42.0], dtype=torch.float64)
-    found = real(opened(2, z, slope=False), 1)
-    assert np.abs(found - [0, 0, 0, 0.5, 0.5, 1, 1]).max() < 1e-3
+@pytest.mark.parametrize("value", [0.0, 31.0])
+def test_what_is_opened_is_uniform_whatever_z_is(value: float) -> None:
+    """Both messages and what they add up to, of four thousand rows alike."""
+    outcome = opened(2, torch.full((4000,), value, dtype=torch.float64))
+    theirs, ours = ([m for m in outcome.sessions[rank].wire.view if m.dtype == torch.uint8][-1] for rank in (0, 1))
+    assert len(theirs) == len(ours) == 4 * 4000
+    for seen in (theirs, ours, theirs.view(torch.int32) + ours.view(torch.int32)):
+        assert uniformity([seen]) > UNLIKELY
+
+
+def test_the_test_would_notice_an_angle_that_is_not_masked() -> None:
+    word = torch.full((4000,), round(31.0 * 2.0**SERIES.scale), dtype=torch.int32)
+    assert uniformity([word]) < UNLIKELY

@@ -8,10 +8,12 @@ import torch
 from mpcfl.protocols import rounds
 from mpcfl.protocols.comparison import at_least
 from mpcfl.protocols.exponential import exponential
+from mpcfl.protocols.harmonics import Series
 from mpcfl.protocols.lookup import lookup, select
 from mpcfl.protocols.pinned import Pinned
 from mpcfl.protocols.product import congruence, product
 from mpcfl.protocols.rounds import run, together
+from mpcfl.protocols.sigmoid import sigmoid
 from mpcfl.protocols.truncation import truncation
 from mpcfl.sharing.inputs import Input, share_inputs
 from mpcfl.world.session import Session
@@ -35,7 +37,7 @@ def program(session: Session, data: torch.Tensor) -> None:
         small = run(session, truncation(square.within(64.0), 28))
         bits = run(session, at_least(small, torch.tensor([1, 1 << 20])))
         together(session, product(small, x), congruence(x, v), select(x[:, :8], bits[:, 0, 0]))
-        run(session, exponential(small, 4, scale=32))
+        together(session, exponential(small, 4, scale=32), sigmoid(x, Series(8, 8), table_scale=16, scale=16))
         run(session, lookup((bits[..., 0] + bits[..., 1]).expand(4, D, D), torch.arange(4)))
 
 

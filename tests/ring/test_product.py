@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mpcfl.errors import SetupError
-from mpcfl.ring import _cpu, _kernels, product
+from mpcfl.ring import _compiled, _kernels, _threads, product
 from mpcfl.ring.prg import Stream
 from mpcfl.ring.product import gram, matmul, matmul_t
 
@@ -50,7 +50,7 @@ def exact(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every product here is done alone and shared out, whatever its size."""
     if request.param > 1:
-        monkeypatch.setattr(_cpu, "_WORK_PER_THREAD", 1)
+        monkeypatch.setattr(_threads, "WORK_PER_THREAD", 1)
     monkeypatch.setattr(torch, "get_num_threads", lambda: request.param)
 
 
@@ -233,7 +233,7 @@ def test_cuda_is_refused_with_a_hint_until_it_is_built() -> None:
 def test_kernels_compile_where_nothing_can_be_kept_on_disk() -> None:
     namespace: dict = {}
     exec(compile("def double(x):\n    return x + x", "in no folder at all", "exec"), namespace)
-    assert _kernels._compile("uint64(uint64)")(namespace["double"])(np.uint64(2**63 + 1)) == 2
+    assert _compiled.compiled("uint64(uint64)")(namespace["double"])(np.uint64(2**63 + 1)) == 2
 
 
 def test_kernels_refuse_signed_arrays_whose_overflow_would_be_undefined() -> None:
