@@ -12,14 +12,14 @@ import functools
 import math
 
 import numpy as np
-import torch
 
 from mpcfl.offline.dealing import Recipe, deal
-from mpcfl.protocols.harmonics import ANGLE_BITS, Series, waves
+from mpcfl.protocols.harmonics import Series
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.steps import Words, steps
 from mpcfl.protocols.truncation import logical_shift
 from mpcfl.ring.blank import blank
+from mpcfl.ring.waves import ANGLE_BITS, Coefficients, combine, tables
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public, zeros
 
@@ -53,18 +53,15 @@ def log_cosh(z: Share, *, scale: int = SCALE) -> Protocol:
 
 def _series(z: Share, scale: int) -> Protocol:
     session, shape, terms = z.session, z.shape, SERIES.terms
-    recipe = Recipe("log cosh", [shape], [(terms, *shape)] * 2, lambda m: _tables(m[0], scale // 2))
-    (r,), (cosines, sines) = deal(session, recipe)
+    recipe = Recipe("log cosh", [shape], [(2, terms, *shape)], lambda m: [tables(m[0], terms, scale // 2)])
+    (r,), (shared,) = deal(session, recipe)
     drop = z.scale - SERIES.scale
     word = logical_shift(z._ring, drop) if drop > 0 else z._ring << -drop
     (delta,) = yield [Masked(Share(session, word - r, scale=SERIES.scale, bound=1.0), ANGLE_BITS, "log cosh")]
     value = blank(shape)
     if session.holds_shares:
-        sin_d, cos_d = waves(delta, terms)
-        weights = torch.tensor(_cosines()).to(delta.device).reshape(-1, *[1] * len(shape)) * 2.0 ** (scale - scale // 2)
-        value = ((weights * sin_d).round().to(torch.int64) * sines).sum(0)
-        value = value - ((weights * cos_d).round().to(torch.int64) * cosines).sum(0)
-        value = add_public(session, value, torch.full(shape, round(_at_edge() * 2.0**scale), dtype=torch.int64))
+        (value,) = combine(delta, shared, _coefficients(scale - scale // 2))
+        value = add_public(session, value, round(_at_edge() * 2.0**scale))
     return Share(session, value, scale=scale, bound=_LARGEST)
 
 
@@ -76,11 +73,11 @@ def _cosines() -> list[float]:
     return list(np.round(integrated * 2.0**_SETTLED) / 2.0**_SETTLED)
 
 
+@functools.cache
+def _coefficients(scale: int) -> Coefficients:
+    return Coefficients(np.empty((0, SERIES.terms)), np.array([_cosines()]) * -(2.0**scale))
+
+
 def _at_edge() -> float:
     """The function at B, where all cosines vanish: B / 2 + log(1 + e^-B), of which 1e-7 do not matter."""
     return SERIES.range / 2
-
-
-def _tables(r: torch.Tensor, scale: int) -> list[torch.Tensor]:
-    sines, cosines = waves(r & ((1 << ANGLE_BITS) - 1), SERIES.terms)
-    return [(wave * 2.0**scale).round().to(torch.int64) for wave in (cosines, sines)]
