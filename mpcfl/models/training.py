@@ -18,6 +18,7 @@ from mpcfl.data.standardised import Standardised
 from mpcfl.data.vertical import share_columns
 from mpcfl.errors import GuardError, JobError
 from mpcfl.models.inference import inference
+from mpcfl.models.losses.class_counts import both_occur, ones_of
 from mpcfl.models.losses.class_weight import balanced
 from mpcfl.models.settings import Settings
 from mpcfl.protocols.rounds import Protocol, run, together
@@ -34,7 +35,9 @@ REACHED = "guard: the solution was reached"
 VARIES = "guard: each column varies"
 FITS = "guard: held-out rows are like the others"
 IN_RANGE = "guard: every row stayed in range"
+BOTH = "guard: both classes occur"
 _GUARDS = {
+    BOTH: "one bit: with one class the weights would grow as long as there are iterations",
     IN_RANGE: "one bit: beyond the range of the loss the weights would be wrong",
     REACHED: "one bit: without it the weights would be wrong, and nobody would know",
     VARIES: "one bit a column: a column without spread has no weight",
@@ -83,6 +86,8 @@ def _descend(session: Session, facts: Facts, settings: Settings, solver: Gradien
     outputs: dict[str, Share] = {}
     if settings.objective is not None:
         objective = settings.objective
+        if objective.loss.has_classes:
+            outputs[BOTH] = run(session, both_occur(ones_of(session, facts, own), facts.total_rows))
         if objective.loss.class_weight == "balanced":
             objective = objective.with_class_weight(balanced(session, facts, own))
         weights, stayed = descend(session, facts, objective, solver, settings.fit_intercept, own)
@@ -153,6 +158,10 @@ def _check(found: dict[str, torch.Tensor], facts: Facts, hint: str | None = None
         raise GuardError(
             "the solution was not reached: columns depend on each other, or the table is badly conditioned",
             hint="raise [solver] steps (up to 1048576), leave out columns that follow from others, or use ridge",
+        )
+    if _unset(found.get(BOTH), ["classes"]):
+        raise GuardError(
+            f"all rows of all parties are of one class of '{facts.target}'", hint="a classifier needs both classes"
         )
     if _unset(found.get(IN_RANGE), ["range"]):
         raise GuardError(

@@ -41,6 +41,8 @@ class Loss(ABC):
     has_offset = False
     signed = False
     """Rows are multiplied by labels -1 and 1, so that z stands for y z."""
+    has_classes = False
+    """The target is a class, 0 or 1."""
     class_weight: Mapping[int, float] | str | None = None
     """Weight of the rows of class 0 and of class 1; "balanced" until the classes have been counted."""
     classes = 1

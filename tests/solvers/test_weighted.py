@@ -6,10 +6,10 @@ from sklearn.datasets import load_breast_cancer
 
 from mpcfl.data.facts import Aside, Facts, facts_of
 from mpcfl.data.table import Table
-from mpcfl.errors import AgreementError, DataError
+from mpcfl.errors import AgreementError, DataError, GuardError
 from mpcfl.models.descent_twin import descent_twin
 from mpcfl.models.families import Parameters, objective_of
-from mpcfl.models.losses.class_weight import COUNTS
+from mpcfl.models.losses.class_counts import COUNTS
 from mpcfl.models.settings import Settings
 from mpcfl.models.training import Outcome, train
 from mpcfl.solvers.gradient import Gradient
@@ -133,3 +133,17 @@ def test_in_a_vertical_partition_the_owner_of_the_target_has_what_is_aside() -> 
     schemas = {who.names[rank]: table.schema for rank, table in tables.items()}
     with pytest.raises(AgreementError, match="'x0' is held by p0, and the target by p1"):
         facts_of(who, "vertical", schemas, "y", test_fraction=0.0, seed=0, aside=Aside(offset="x0"))
+
+
+@pytest.mark.parametrize("label", [0.0, 1.0])
+@pytest.mark.parametrize("model", ["logistic", "svm"])
+def test_one_class_only_ends_the_run(model: str, label: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.solvers.test_weighted.Y", np.full(len(Y), label))
+    with pytest.raises(GuardError, match="one class of 'y'"):
+        fitted(model, "horizontal", Aside())
+
+
+def test_an_owner_may_have_one_class_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.solvers.test_weighted.Y", np.r_[np.ones(250), Y[250:]])
+    outcome, w, _ = fitted("logistic", "horizontal", Aside())
+    assert error(outcome, w) < 5e-4

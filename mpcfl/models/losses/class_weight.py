@@ -7,19 +7,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from mpcfl.data.facts import Facts
 from mpcfl.data.own_rows import WEIGHT_BOUND
 from mpcfl.data.source import Source
 from mpcfl.errors import JobError
-from mpcfl.sharing.inputs import Input, share_inputs
+from mpcfl.models.losses.class_counts import COUNTS, ones_of
 from mpcfl.sharing.reveal import reveal
 from mpcfl.world.session import Session
 
 Array = npt.NDArray[np.float64]
 ClassWeight = Mapping[int, float] | str | None
-COUNTS = "rows of each class"
 
 
 def checked(value: Any) -> ClassWeight:
@@ -43,20 +41,10 @@ def weights_of(y: Array, class_weight: ClassWeight) -> Array | None:
 
 def balanced(session: Session, facts: Facts, own: Source | None) -> dict[int, float]:
     """n / (2 n_k) by class, from the number of rows of class 1 in all tables, which is revealed: it is in the ledger.
-    JobError: one class only, or one so rare that its weight would pass WEIGHT_BOUND. Cost: 1 round, and that of
+    JobError: one class only, or one so rare that its weight would pass WEIGHT_BOUND. Cost: that of `ones_of`, and of
     `reveal`."""
-    inputs = []
-    holders = facts.owners if not facts.holders else (facts.holders[-1],)
-    for rank in holders:
-        ring = None
-        if own is not None and rank == session.rank:
-            place = own.columns.index(facts.target)
-            ring = torch.tensor([sum(int((block[:, place] == 1).sum()) for block in own.chunks())])
-        inputs.append(Input(COUNTS, rank, (1,), 0, float(facts.total_rows), ring))
-    first, *others = share_inputs(session, inputs)
-    for other in others:
-        first = first + other
-    found = reveal({COUNTS: first}, to=session.roster.names, reason='class_weight = "balanced"')[COUNTS]
+    ones_share = ones_of(session, facts, own)
+    found = reveal({COUNTS: ones_share}, to=session.roster.names, reason='class_weight = "balanced"')[COUNTS]
     if found.device.type == "meta":
         return {0: 1.0, 1: 1.0}
     ones = float(found.item())

@@ -24,6 +24,7 @@ class Logistic(Loss):
 
     def __init__(self, series: Series, classes: int = 1, class_weight: ClassWeight = None) -> None:
         self.series, self.classes, self.class_weight = series, classes, class_weight
+        self.has_classes = classes == 1
         self.predictor_bits = series.period_bits
         self.range_hint = _HINT
 

@@ -20,6 +20,7 @@ class SquaredHinge(Loss):
     """`range`: |z| stays below it, or the run ends with an error."""
 
     rounds = 3
+    has_classes = True
     has_response = False
     signed = True
     range_hint = "raise [model] range, or lower the learning_rate or C; separable classes need a penalty"
