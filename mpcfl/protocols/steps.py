@@ -163,12 +163,15 @@ def digit_tables(r: torch.Tensor, words: Words) -> torch.Tensor:
 
 
 def _second(known: list[torch.Tensor], masks: list[torch.Tensor], words: Words) -> list[torch.Tensor]:
-    """[r's sign xor (V >= 0)] for V + q = 0, ..., half - 1, where V >= 0 says that nothing is borrowed; the same times
-    the mask of the factor."""
+    """`bit_table`, and the same times the mask of the factor."""
     r, q, *rest = masks
     known.append(r)
-    turn = 2 * words.half
-    v = (torch.arange(words.half) - q[..., None]) & (turn - 1)
-    sign = (r >> (words.drop + sum(words.digits))) & 1
-    table = (v < words.half).to(torch.int64) ^ sign[..., None, None]
+    table = bit_table(r, q, words)
     return [table, table * (rest[0] if rest else r)[..., None, None]]
+
+
+def bit_table(r: torch.Tensor, q: torch.Tensor, words: Words) -> torch.Tensor:
+    """(..., half): r's sign xor [V >= 0] for V + q = 0, ..., half - 1, where V >= 0 says that nothing is borrowed."""
+    v = (torch.arange(words.half) - q[..., None]) & (2 * words.half - 1)
+    sign = (r >> (words.drop + sum(words.digits))) & 1
+    return (v < words.half).to(torch.int64) ^ sign[..., None, None]

@@ -11,7 +11,7 @@ so 0 <= G <= 1: step size 1 converges, and rounding errors do not grow since ||M
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,7 +26,7 @@ from mpcfl.solvers.solution import Solution
 from mpcfl.world.session import Session
 
 MOST_STEPS = 1 << 20
-_Bound = Callable[[int, int], float]
+Bound = Callable[[int, int], float]
 _TRUNCATED_BITS = 62
 _REFINED_BITS = 6  # a solution that was reached leaves a residual below 2^-6; one that was not is never revealed
 
@@ -56,32 +56,51 @@ class Doubling:
         refinement 2 rounds and 2 d elements for the residual and for each doubling.
         """
         d = moments.features
-        gram, h = moments.gram[:d, :d], moments.gram[:d, d]
+        return self.solve_system(session, moments.gram[:d, :d], moments.gram[:d, d], inverse=inverse)
+
+    def solve_system(self, session: Session, gram: Share, h: Share, *, inverse: bool = False) -> Solution:
+        """The same for any gram (d, d), 0 <= gram <= 1, and h (d,), at scale 30, if gram b = h has a solution with
+        b.T gram b <= 1/d; where there is none, what is found may have left the ring."""
+        d = gram.shape[0]
         power = -gram + torch.eye(d, dtype=torch.float64)
-        sums = [h, zeros(session, (d, d), scale=GRAM_SCALE) + torch.eye(d, dtype=torch.float64)] if inverse else [h]
-        powers: list[Pinned] = []
-        for k in range(1, self.doublings + 1):
-            session.step("doubling", k, self.doublings)
-            pinned = Pinned(power.within(1.0))
-            powers.append(pinned)
-            last = k == self.doublings
-            squares = [] if last else [pinned.square()]
-            _, *products = together(session, pinned.opening(), *[pinned.times(s) for s in sums], *squares)
-            bounds = [_solution_bound, _inverse_bound]
-            steps = [_step(s, p, k, d, bound) for s, p, bound in zip(sums, products, bounds, strict=False)]
-            drops = [] if last else [truncation(products[-1].within(1.0), GRAM_SCALE)]
-            results = together(session, *steps, *drops)
-            sums, power = results[: len(sums)], power if last else results[-1]
+        starts: list[Share] = [h]
+        bounds: list[Bound] = [solution_bound]
+        if inverse:
+            starts.append(zeros(session, (d, d), scale=GRAM_SCALE) + torch.eye(d, dtype=torch.float64))
+            bounds.append(_inverse_bound)
+        sums, last, powers = doubled(session, power, starts, bounds, self.doublings)
         b = sums[0]
         for _ in range(self.refinements):
             b = b + _correction(session, gram, h, b, powers)
-        return Solution(coefficients=b, left_over=power.diagonal().sum(0), inverse=sums[1] if inverse else None)
+        return Solution(coefficients=b, left_over=last.diagonal().sum(0), inverse=sums[1] if inverse else None)
 
 
-def _step(total: Share, product: Share, k: int, d: int, bound: _Bound) -> Protocol:
+def doubled(
+    session: Session, power: Share, starts: Sequence[Share], bounds: Sequence[Bound], doublings: int
+) -> tuple[list[Share], Share, list[Pinned]]:
+    """(sum_{k<T} M^k start for every start, M^(T/2), all powers pinned) for M = power, |M| <= 1, and T = 2^doublings.
+
+    power (d, d) and starts (d,) or (d, c) at scale 30; bounds: of each sum, from (steps, d). Cost: `Doubling.solve`.
+    """
+    d, sums, powers = power.shape[0], list(starts), []
+    for k in range(1, doublings + 1):
+        session.step("doubling", k, doublings)
+        pinned = Pinned(power.within(1.0))
+        powers.append(pinned)
+        last = k == doublings
+        squares = [] if last else [pinned.square()]
+        _, *products = together(session, pinned.opening(), *[pinned.times(s) for s in sums], *squares)
+        steps = [_step(s, p, k, d, bound) for s, p, bound in zip(sums, products, bounds, strict=False)]
+        drops = [] if last else [truncation(products[-1].within(1.0), GRAM_SCALE)]
+        results = together(session, *steps, *drops)
+        sums, power = results[: len(sums)], power if last else results[-1]
+    return sums, power, powers
+
+
+def _step(total: Share, product: Share, k: int, d: int, bound: Bound) -> Protocol:
     """total + M total after k doublings, at the largest scale that the next doubling can take."""
     doubled = (total.at_scale(product.scale) + product).within(bound(1 << k, d))
-    scale = _scale(bound(1 << (k + 1), d))
+    scale = matrix_scale(bound(1 << (k + 1), d))
     return (yield from truncation(doubled, product.scale - scale)).within(doubled.bound)
 
 
@@ -93,9 +112,9 @@ def _correction(session: Session, gram: Share, h: Share, b: Share, powers: list[
     rest = run(session, truncation(residual, product.scale - GRAM_SCALE))
     for k, power in enumerate(powers, start=1):
         product = run(session, power.times(rest))
-        bound = _solution_bound(1 << k, gram.shape[0]) / 2.0**_REFINED_BITS
+        bound = solution_bound(1 << k, gram.shape[0]) / 2.0**_REFINED_BITS
         total = (rest.at_scale(product.scale) + product).within(bound)
-        rest = run(session, truncation(total, product.scale - min(GRAM_SCALE, _scale(2 * bound)))).within(bound)
+        rest = run(session, truncation(total, product.scale - min(GRAM_SCALE, matrix_scale(2 * bound)))).within(bound)
     return rest.within(2.0**-_REFINED_BITS) if rest.scale == b.scale else run(session, _to_scale(rest, b.scale))
 
 
@@ -103,7 +122,7 @@ def _to_scale(x: Share, scale: int) -> Protocol:
     return (yield from truncation(x, x.scale - scale))
 
 
-def _solution_bound(steps: int, d: int) -> float:
+def solution_bound(steps: int, d: int) -> float:
     """|b_T| <= max_x (1 - e^-x) / sqrt(x) * sqrt(T / d) = 0.64 sqrt(T / d), whatever the data: h = G^(1/2) u with
     |u|^2 <= 1/d, since G and h are blocks of one Gram matrix with last diagonal element below 1/d."""
     return 0.7 * max(1.0, math.sqrt(steps / d))
@@ -114,6 +133,6 @@ def _inverse_bound(steps: int, _: int) -> float:
     return 1.1 * steps
 
 
-def _scale(bound: float) -> int:
+def matrix_scale(bound: float) -> int:
     """The scale at which M b, at 30 bits more, still fits a truncation."""
     return min(GRAM_SCALE, math.floor(_TRUNCATED_BITS - GRAM_SCALE - math.log2(bound) - 0.01))
