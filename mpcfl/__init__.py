@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from mpcfl.cli.simulate import simulate as simulate
     from mpcfl.data.reading import open_table as open_table
     from mpcfl.data.table import Table as Table
+    from mpcfl.models.by_rows import LinearSVC as LinearSVC
+    from mpcfl.models.by_rows import LogisticRegression as LogisticRegression
     from mpcfl.models.linear import LinearRegression as LinearRegression
     from mpcfl.models.linear import Ridge as Ridge
     from mpcfl.models.linear import roster as roster
-    from mpcfl.models.logistic import LogisticRegression as LogisticRegression
+    from mpcfl.models.regressors import HuberRegressor as HuberRegressor
     from mpcfl.protocols.aggregate import aggregate as aggregate
     from mpcfl.report.model import load_model as load_model
     from mpcfl.sharing.reveal import reveal as reveal
@@ -31,9 +33,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "Doubling": "mpcfl.solvers.doubling",
     "Gradient": "mpcfl.solvers.gradient",
+    "HuberRegressor": "mpcfl.models.regressors",
     "Job": "mpcfl.cli.job",
     "LinearRegression": "mpcfl.models.linear",
-    "LogisticRegression": "mpcfl.models.logistic",
+    "LinearSVC": "mpcfl.models.by_rows",
+    "LogisticRegression": "mpcfl.models.by_rows",
     "Ridge": "mpcfl.models.linear",
     "Session": "mpcfl.world.session",
     "Share": "mpcfl.sharing.share",

@@ -58,7 +58,7 @@ class Model:
     """[model], and `model` of [job]. Names and meanings are scikit-learn's."""
 
     name: str
-    """One of "linear" (ordinary least squares), "ridge", "logistic" (two classes, coded 0 and 1), "svm" (linear support
+    """One of "linear" (ordinary least squares), "ridge", "logistic" (classes coded 0, 1, ...), "svm" (linear support
     vector machine with squared hinge loss), "huber" (robust regression)."""
     fit_intercept: bool = True
     """Whether the model has an intercept, which is never penalised; false: the data are taken as centred."""
@@ -70,6 +70,8 @@ class Model:
     """Logistic: "l2", "l1", "elasticnet" or "none"."""
     l1_ratio: float = 0.5
     """Logistic with penalty "elasticnet": share of the l1 penalty, 0 to 1."""
+    classes: int = 2
+    """Logistic: number of classes, coded 0, 1, ...; with more than 2, each is told from all others (one-vs-rest)."""
     sigmoid: Mapping[str, float] = field(default_factory=lambda: {"range": 32, "error": 1e-4})
     """Logistic: within which range of X w, a power of two, the sigmoid is right, and to what error. A run that leaves
     the range ends with an error."""
@@ -95,6 +97,7 @@ class Model:
         need("[model] C", self.C > 0, "must be more than 0")
         need("[model] l1_ratio", 0 <= self.l1_ratio <= 1, "must be from 0 to 1")
         choice("[model] penalty", self.penalty, PENALTIES)
+        need("[model] classes", 2 <= self.classes <= 1000, "must be from 2 to 1000")
         for key in self.sigmoid:
             choice("[model] sigmoid", key, ("range", "error"))
         size, error = self.sigmoid.get("range", 32), self.sigmoid.get("error", 1e-4)
@@ -102,7 +105,7 @@ class Model:
         need("[model] sigmoid.error", 1e-6 <= error <= 0.1, "must be from 1e-6 to 0.1")
         need("[model] range", 1 <= self.range <= 4096, "must be from 1 to 4096")
         need("[model] epsilon", 0 < self.epsilon <= 64, "must be more than 0 and at most 64")
-        class_weight_of(self.class_weight)
+        class_weight_of(self.class_weight, self.classes)
         once("[model] sample_weight, offset, exposure", self.aside.names)
         need("[model] standard_errors", not self.standard_errors or self.name == "linear", "is for model 'linear'")
 

@@ -59,8 +59,9 @@ def describe(job: Job, facts: Facts, plan: Plan) -> str:
     """The table that `mpcfl plan` prints."""
     roster = roster_of(job)
     first = next(iter(plan.meters.values()))
+    classes = f" of {job.model.classes} classes" if job.model.name == "logistic" else ""
     lines = [
-        f"job {job.name}: {job.model.name}, {facts.partition} partition, {facts.total_rows} rows, "
+        f"job {job.name}: {job.model.name}{classes}, {facts.partition} partition, {facts.total_rows} rows, "
         f"{len(facts.features)} features, target {facts.target}",
         f"solver {job.solver.name}; {len(roster.compute)} compute parties; dealer {roster.names[roster.dealer]}",
         f"online rounds {first.total('online').rounds}; headroom {plan.headroom:.1f} bits at the tightest place",

@@ -132,7 +132,7 @@ def _add_twin(fields: dict[str, Any], job: Job, facts: Facts) -> None:
     report["seconds"]["plaintext"] = twin.seconds
     report["plaintext"] = {
         "coef": twin.coefficients.tolist(),
-        "intercept": twin.intercept,
+        "intercept": np.asarray(twin.intercept).tolist(),
         "convergence": [[steps, distance] for steps, distance in twin.convergence],
     }
 
@@ -159,12 +159,13 @@ def pooled(job: Job, facts: Facts) -> tuple[Array, Array, dict[str, Array]]:
     return whole[:, :d], whole[:, -1], {name: whole[:, d + i] for i, name in enumerate(facts.aside.names)}
 
 
-def compare(coef: np.ndarray[Any, Any], intercept: float, twin: Twin) -> dict[str, float]:
-    """Largest difference of a coefficient, and norm of the difference over norm of the twin's coefficients."""
+def compare(coef: np.ndarray[Any, Any], intercept: Any, twin: Twin) -> dict[str, float]:
+    """Largest difference of a coefficient and of an intercept, and norm of the difference over norm of the twin's
+    coefficients."""
     difference = coef - twin.coefficients
     size = float(np.linalg.norm(twin.coefficients)) or 1.0
     return {
         "max_abs": float(np.abs(difference).max()),
         "relative": float(np.linalg.norm(difference)) / size,
-        "intercept": abs(intercept - twin.intercept),
+        "intercept": float(np.abs(np.subtract(intercept, twin.intercept)).max()),
     }

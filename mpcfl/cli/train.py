@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mpcfl.cli.assembly import credentials_of, roster_of, settings_of, table_of, writes_output
 from mpcfl.cli.collect import collect
 from mpcfl.cli.job import Job
@@ -111,7 +113,7 @@ def dump(record: RunRecord, path: str) -> None:
         "features": list(record.features),
         "target": record.target,
         "coef": record.coef.tolist(),
-        "intercept": record.intercept,
+        "intercept": np.asarray(record.intercept).tolist(),
         "ledger": record.ledger,
         "report": record.report,
     }

@@ -46,7 +46,7 @@ def descent_twin(
         u = z[rows] @ at + (0.0 if coded.offset is None else coded.offset[rows])
         error = loss.derivative_of(u) - (0.0 if coded.response is None else coded.response[rows])
         if coded.weight is not None:
-            error = error * coded.weight[rows]
+            error = (error.T * coded.weight[rows]).T  # (n,) or (n, classes)
         gradient = z[rows].T @ error + penalty.gradient_plain(at, features)
         w, before = penalty.shrink_plain(ahead - rate * gradient, rate, features), w
         iterates.append(w)

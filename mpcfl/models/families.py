@@ -18,11 +18,13 @@ LEAST_SQUARES = ("linear", "ridge")
 """They need the Gram matrix only, not every row in every iteration."""
 BY_ROWS = ("logistic", "svm", "huber")
 MODELS = (*LEAST_SQUARES, *BY_ROWS)
+SIGMOID: Mapping[str, float] = {"range": 32, "error": 1e-4}
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "alpha": ("ridge", "huber"),
     "C": ("logistic", "svm"),
     "penalty": ("logistic",),
     "l1_ratio": ("logistic",),
+    "classes": ("logistic",),
     "sigmoid": ("logistic",),
     "range": ("svm", "huber"),
     "epsilon": ("huber",),
@@ -42,7 +44,8 @@ class Parameters:
     C: float = 1.0
     penalty: str = "l2"
     l1_ratio: float = 0.5
-    sigmoid: Mapping[str, float] = field(default_factory=lambda: {"range": 32, "error": 1e-4})
+    classes: int = 2
+    sigmoid: Mapping[str, float] = field(default_factory=lambda: SIGMOID)
     range: float = 32.0
     epsilon: float = 1.35
     class_weight: ClassWeight = None
@@ -50,18 +53,18 @@ class Parameters:
 
 def objective_of(model: str, parameters: Parameters) -> Objective | None:
     """Loss and penalty; None for least squares. JobError where a parameter cannot be."""
-    p, class_weight = parameters, checked(parameters.class_weight)
+    p = parameters
+    if p.C <= 0 or p.alpha < 0:
+        raise JobError("[model] C must be more than 0, alpha at least 0")
     if model in LEAST_SQUARES:
         return None
     if model == "logistic":
-        return Objective(
-            loss=Logistic(series_of(p.sigmoid), class_weight=class_weight),
-            penalty=penalty_of(p.penalty, 1 / p.C, p.l1_ratio),
-        )
+        loss = Logistic(series_of(p.sigmoid), p.classes, checked(p.class_weight, p.classes))
+        return Objective(loss=loss, penalty=penalty_of(p.penalty, 1 / p.C, p.l1_ratio))
     if model == "svm":
-        return Objective(loss=SquaredHinge(p.range, class_weight), penalty=Penalty(l2=1 / p.C))
-    if model == "huber":
-        return Objective(loss=Huber(p.epsilon, p.range), penalty=Penalty(l2=2 * p.alpha))
+        return Objective(loss=SquaredHinge(p.range, checked(p.class_weight)), penalty=Penalty(l2=1 / p.C))
+    if model == "huber":  # scikit-learn's loss is twice this one
+        return Objective(loss=Huber(p.epsilon, p.range), penalty=Penalty(l2=p.alpha))
     raise JobError(f"there is no model '{model}'", hint=f"the models are {', '.join(MODELS)}")
 
 

@@ -14,16 +14,12 @@ there after `fit`, at the parties that learn the result.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from mpcfl.data.facts import Facts, agree_on_facts
-from mpcfl.data.source import Source
-from mpcfl.data.table import Table
+from mpcfl.data.facts import Facts
+from mpcfl.models.estimator import Estimator
 from mpcfl.models.settings import Settings
-from mpcfl.models.training import Outcome, train
+from mpcfl.models.training import Outcome
 from mpcfl.solvers.doubling import Doubling
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.world.party import Party, Roster
@@ -36,18 +32,16 @@ def roster(parties: Mapping[str, Sequence[str]], *, insecure_simulation: bool = 
     return Roster(everyone, insecure_simulation=insecure_simulation)
 
 
-class LinearRegression:
+class LinearRegression(Estimator):
     """Ordinary least squares, trained jointly. `fit_intercept` as in scikit-learn.
 
     solver: `Doubling()` (the optimum) or `Gradient(learning_rate=...)` (so many steps, on the data as given).
     standard_errors, metrics ("r2", "mse" of held-out rows): more outputs, revealed with the weights.
     to: names of the parties that learn the result; default all that own data or compute.
 
-    After `fit`: coef_ (d,) float64, intercept_, feature_names_in_, n_features_in_, ledger_ (what was revealed), costs_
-    (rounds and bytes that this party sent, by phase and protocol), and standard_errors_, metrics_ where asked for.
+    After `fit`: what `Estimator` says, and standard_errors_, metrics_ where asked for.
     """
 
-    coef_: npt.NDArray[np.float64]
     intercept_: float
 
     def __init__(
@@ -67,7 +61,6 @@ class LinearRegression:
         self.test_fraction, self.seed, self.to = test_fraction, seed, to
 
     def settings(self) -> Settings:
-        """What `fit` asks the training program for."""
         return Settings(
             model="linear",
             fit_intercept=self.fit_intercept,
@@ -77,29 +70,8 @@ class LinearRegression:
             to=self.to,
         )
 
-    def fit(self, session: Session, data: Any, *, target: str, partition: str = "horizontal") -> Self:
-        """Train with the other parties of `session`, which call this with their own data.
-
-        data: this party's table with named columns (a `Source`, pandas, pyarrow, a mapping of arrays), or None. target:
-        the column to predict. DataError, AgreementError, GuardError, HeadroomError, PartyError as in `mpcfl.errors`.
-        """
-        table = data if isinstance(data, Source) or data is None else Table.of(data, target=target)
-        schema = table.schema if table is not None else None
-        facts = agree_on_facts(session, partition, schema, target, test_fraction=self.test_fraction, seed=self.seed)
-        self._keep(train(session, facts, self.settings(), table), facts, session)
-        return self
-
-    def predict(self, x: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """x (n, d) in the order of feature_names_in_ -> (n,), in plaintext with the revealed weights."""
-        if not hasattr(self, "coef_"):
-            raise AttributeError("call fit first")
-        return np.asarray(x, dtype=np.float64) @ self.coef_ + self.intercept_
-
     def _keep(self, outcome: Outcome, facts: Facts, session: Session) -> None:
-        self.coef_, self.intercept_ = outcome.coefficients, outcome.intercept
-        self.feature_names_in_ = np.array(facts.features, dtype=object)
-        self.n_features_in_ = len(facts.features)
-        self.ledger_, self.costs_ = list(session.ledger), session.meter.exact()
+        super()._keep(outcome, facts, session)
         self.metrics_ = outcome.extras.get("metrics", {})
         self.standard_errors_ = outcome.extras.get("inference", {}).get("standard_errors")
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from mpcfl.data.batches import batches
 from mpcfl.data.facts import Facts
+from mpcfl.models.coefficients import coefficients_of
 from mpcfl.models.descent_twin import descent_twin, distance
 from mpcfl.models.settings import Settings
 from mpcfl.solvers.gradient import Gradient
@@ -24,10 +25,11 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Twin:
-    """Weights of plaintext training, its seconds, and relative distance to the optimum after so many gradient steps."""
+    """Weights of plaintext training in the shapes of `Outcome`, its seconds, and relative distance to the optimum after
+    so many gradient steps."""
 
     coefficients: Array
-    intercept: float
+    intercept: float | Array
     seconds: float
     convergence: list[tuple[int, float]]
 
@@ -44,10 +46,10 @@ def plaintext_twin(
             )
         else:
             weights, path = _descent(x, y, facts, settings, settings.solver)
-        return Twin(*_split(weights, settings), time.perf_counter() - start, path)
+        return Twin(*coefficients_of(weights, settings), time.perf_counter() - start, path)
     weights = normal_equations(x, y, settings.alpha, settings.fit_intercept)
     seconds = time.perf_counter() - start
-    return Twin(*_split(weights, settings), seconds, _doubling_path(x, y, settings))
+    return Twin(*coefficients_of(weights, settings), seconds, _doubling_path(x, y, settings))
 
 
 def normal_equations(x: Array, y: Array, alpha: float, fit_intercept: bool) -> Array:
@@ -59,10 +61,6 @@ def normal_equations(x: Array, y: Array, alpha: float, fit_intercept: bool) -> A
     coefficients = np.linalg.solve(gram, centred.T @ (y - mean_y))
     weights = np.append(coefficients, mean_y - mean_x @ coefficients) if fit_intercept else coefficients
     return weights.astype(np.float64, copy=False)
-
-
-def _split(weights: Array, settings: Settings) -> tuple[Array, float]:
-    return (weights[:-1], float(weights[-1])) if settings.fit_intercept else (weights, 0.0)
 
 
 def _descent(

@@ -17,6 +17,7 @@ from mpcfl.data.source import Source
 from mpcfl.data.standardised import Standardised
 from mpcfl.data.vertical import share_columns
 from mpcfl.errors import GuardError, JobError
+from mpcfl.models.coefficients import coefficients_of, unknown
 from mpcfl.models.inference import inference
 from mpcfl.models.losses.class_counts import both_occur, ones_of
 from mpcfl.models.losses.class_weight import balanced
@@ -47,10 +48,11 @@ _GUARDS = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a receiver learns; NaN at parties that are no receivers and in a dry run."""
+    """What a receiver learns; NaN at parties that are no receivers and in a dry run. coefficients (d,) and a number, or
+    with more than two classes (classes, d) and (classes,)."""
 
     coefficients: npt.NDArray[np.float64]
-    intercept: float
+    intercept: float | npt.NDArray[np.float64]
     extras: dict[str, Any] = field(default_factory=dict)
 
 
@@ -187,8 +189,6 @@ def _more(names: list[str]) -> str:
 
 
 def _outcome(weights: torch.Tensor, settings: Settings, facts: Facts, extras: dict[str, Any]) -> Outcome:
-    d = len(facts.features)
     if weights.device.type == "meta":
-        return Outcome(np.full(d, np.nan), float("nan"), extras)
-    values = weights.numpy()
-    return Outcome(values[:d].copy(), float(values[d]) if settings.fit_intercept else 0.0, extras)
+        return Outcome(*unknown(len(facts.features), settings), extras)
+    return Outcome(*coefficients_of(weights.numpy(), settings), extras)

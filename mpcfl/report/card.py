@@ -28,7 +28,7 @@ def model_card(record: RunRecord) -> dict[str, Any]:
         "revealed": [{"what": entry.get("what"), "to": entry.get("to")} for entry in record.ledger],
         "threat_model": words.threat_model(record),
         "files": {
-            "model.safetensors": "coef (columns,) and intercept (1,), float64, on the scale of the data as given",
+            "model.safetensors": f"{_shapes(record)}, float64, on the scale of the data as given",
             "ledger.json": "every value that left the shares: what, shape, to whom, why",
             "report.json": "costs, errors and versions of the run",
             "report.html": "the same to read",
@@ -40,3 +40,9 @@ def model_card(record: RunRecord) -> dict[str, Any]:
         "versions": record.at("versions"),
     }
     return {key: value for key, value in card.items() if value is not None}
+
+
+def _shapes(record: RunRecord) -> str:
+    if record.classes is None:
+        return "coef (columns,) and intercept (1,)"
+    return "coef (classes, columns) and intercept (classes,)"

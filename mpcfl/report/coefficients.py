@@ -23,7 +23,7 @@ def rows(record: RunRecord) -> list[tuple[str, ...]]:
         own = inference.get("intercept")
         own = own if isinstance(own, Mapping) else {}
         tests = [own.get(key) for key in ("standard_error", "t", "p")]
-        table.append(_row("(intercept)", record.intercept, record.at("plaintext", "intercept"), tests))
+        table.append(_row("(intercept)", float(record.intercept), record.at("plaintext", "intercept"), tests))
     return table
 
 

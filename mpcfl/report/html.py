@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import resources
 from typing import Any
 
-from mpcfl.report import pictures, words
+from mpcfl.report import classes, pictures, words
 from mpcfl.report.coefficients import HEAD, rows
 from mpcfl.report.markup import bullets, code, figure, paragraph, section, table, text, tile
 from mpcfl.report.record import RunRecord
@@ -65,7 +65,7 @@ def _model(record: RunRecord) -> str:
     return section(
         "The model",
         paragraph(words.how_to_use(record)["formula"] + ", on the scale of the data as given."),
-        table(HEAD, rows(record)),
+        table(HEAD, rows(record)) if record.classes is None else _classes(record),
         figure(
             pictures.agreement(record),
             "Left: a point for each coefficient; on the dashed line both trainings agree. Right: the differences.",
@@ -74,6 +74,17 @@ def _model(record: RunRecord) -> str:
             pictures.convergence(record),
             "Plaintext gradient descent on the pooled tables: how far from the optimum after so many steps.",
         ),
+    )
+
+
+def _classes(record: RunRecord) -> str:
+    """A line for each class, and all weights to unfold."""
+    head, every = classes.weight_table(record)
+    names = (0, len(classes.HEAD) - 1)
+    return table(classes.HEAD, classes.class_rows(record), words=names) + (
+        f"<details><summary>All weights</summary>{table(head, every)}</details>"
+        if every
+        else paragraph("The weights are too many for a page: they are in model.safetensors.")
     )
 
 

@@ -18,16 +18,16 @@ from mpcfl.models.links import mean_of
 from mpcfl.report.units import listed, visible
 
 MODEL_FILE = "model.safetensors"
-Vector = npt.NDArray[np.float64]
+Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """coef (d,) and intercept, float64, real, on the scale of the data; `features` names the columns of coef; `kind` is
-    the model's name."""
+    """coef (d,) and intercept, float64, real, on the scale of the data, or with more than two classes (classes, d) and
+    (classes,); `features` names the columns of coef; `kind` is the model's name."""
 
-    coef: Vector
-    intercept: float
+    coef: Array
+    intercept: float | Array
     features: tuple[str, ...]
     target: str
     metadata: dict[str, str] = field(default_factory=dict)
@@ -35,6 +35,11 @@ class Model:
     @property
     def kind(self) -> str:
         return self.metadata.get("model", "linear")
+
+    @property
+    def classes(self) -> int | None:
+        """Number of classes that have weights of their own; None where there is one vector of weights."""
+        return len(self.coef) if self.coef.ndim == 2 else None
 
 
 def load_model(path: str | Path) -> Model:
@@ -58,9 +63,16 @@ def load_model(path: str | Path) -> Model:
     return _from_json(path) if start == b"{" and path.suffix == ".json" else _from_safetensors(path)
 
 
-def predict(model: Model, source: Source) -> Vector:
+def predict(model: Model, source: Source) -> Array:
     """Predictions (n,), float64, for the rows of `source`, in memory; the table itself is streamed. Probabilities of
-    class 1 where the model is logistic, signed distances from the margin where it is a support vector machine.
+    class 1 where the model is logistic, of each class (n, classes) where there are more than two; signed distances from
+    the margin where it is a support vector machine. DataError as `scores`.
+    """
+    return mean_of(model.kind, scores(model, source))
+
+
+def scores(model: Model, source: Source) -> Array:
+    """X w + intercept of every row, (n,) or (n, classes): the likeliest class is the one with the largest.
 
     Columns are matched by name: any order, others are ignored. DataError names every column that is missing.
     """
@@ -73,9 +85,8 @@ def predict(model: Model, source: Source) -> Vector:
         )
     order = [source.columns.index(name) for name in model.features]
     as_they_are = order == list(range(len(source.columns)))
-    parts = [(block if as_they_are else block[:, order]) @ model.coef for block in source.chunks()]
-    scores = np.concatenate(parts) + model.intercept
-    return mean_of(model.kind, scores)
+    parts = [(block if as_they_are else block[:, order]) @ model.coef.T for block in source.chunks()]
+    return np.asarray(np.concatenate(parts) + model.intercept)
 
 
 def _from_safetensors(path: Path) -> Model:
@@ -98,7 +109,7 @@ def _from_json(path: Path) -> Model:
     try:
         document: Any = json.loads(path.read_bytes())
         metadata = {key: str(document[key]) for key in ("mpcfl", "job", "model") if key in document}
-        intercept = [document["intercept"]]
+        intercept = np.atleast_1d(document["intercept"])
         return _checked(path, document["coef"], intercept, document["features"], document["target"], metadata)
     except (OSError, ValueError, KeyError, TypeError):
         raise _no_model(path, "is not a model that mpcfl wrote") from None
@@ -112,11 +123,17 @@ def _checked(path: Path, coef: Any, intercept: Any, features: Any, target: Any, 
         coef, intercept = np.array(coef, dtype=np.float64), np.array(intercept, dtype=np.float64)
     except (TypeError, ValueError):
         raise _no_model(path, "has weights that are no numbers") from None
-    if coef.shape != (len(names),) or intercept.shape != (1,):
+    classes = coef.shape[:-1]  # none, or their number
+    if (
+        coef.shape != (*classes, len(names))
+        or intercept.shape != (classes or (1,))
+        or len(classes) > 1
+        or not coef.size
+    ):
         raise _no_model(path, f"has weights of shape {coef.shape} and {intercept.shape} for {len(names)} columns")
     if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
         raise _no_model(path, "has weights that are not finite")
-    return Model(coef, float(intercept[0]), tuple(names), target, dict(metadata))
+    return Model(coef, intercept if classes else float(intercept[0]), tuple(names), target, dict(metadata))
 
 
 def _no_model(path: Path, why: str) -> JobError:

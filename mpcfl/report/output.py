@@ -114,7 +114,7 @@ def _contents(record: RunRecord) -> dict[str, bytes]:
         "job": record.name,
         "model": record.kind,
     }
-    tensors = {"coef": record.coef, "intercept": np.array([record.intercept], dtype=np.float64)}
+    tensors = {"coef": record.coef, "intercept": np.atleast_1d(record.intercept)}
     report = {"party": record.party, "mpcfl": record.version, **record.report, "job": record.job}
     return {
         MODEL_FILE: save(tensors, metadata),

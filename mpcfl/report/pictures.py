@@ -60,6 +60,7 @@ _STYLE: Any = {
 
 PHASES = {"setup": PALE, "offline": LIGHT, "online": DARK, "local": MIDDLE}
 MOST_NAMES = 24
+MOST_POINTS = 10_000  # of which the page would be several megabytes
 
 
 def convergence(record: RunRecord) -> str | None:
@@ -148,20 +149,21 @@ def costs(record: RunRecord) -> str | None:
 def agreement(record: RunRecord) -> str | None:
     """Secure against plaintext coefficients: on the diagonal, and what is left when one is taken from the other."""
     plaintext = record.at("plaintext", "coef")
-    if plaintext is None or len(plaintext) != len(record.coef):
+    if plaintext is None or np.shape(plaintext) != record.coef.shape or record.coef.size > MOST_POINTS:
         return None
-    twin = np.asarray(plaintext, dtype=np.float64)
+    twin, secure = np.asarray(plaintext, dtype=np.float64).ravel(), record.coef.ravel()
+    names = [f"{shortened(name, 20)}{of}" for of in _classes(record) for name in record.features]
 
     def draw(figure: Any) -> None:
         left, right = figure.subplots(1, 2)
-        both = np.concatenate([twin, record.coef])
+        both = np.concatenate([twin, secure])
         margin = (np.ptp(both) or 1.0) * 0.06
         ends = [both.min() - margin, both.max() + margin]
         left.plot(ends, ends, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-        left.plot(twin, record.coef, "o", color=DARK, markersize=6, markeredgecolor=PAPER, zorder=2)
+        left.plot(twin, secure, "o", color=DARK, markersize=6, markeredgecolor=PAPER, zorder=2)
         left.set(xlabel="plaintext", ylabel="secure", title="coefficients", xlim=ends, ylim=ends)
         left.locator_params(nbins=5)
-        difference = record.coef - twin
+        difference = secure - twin
         positions = range(len(twin))
         right.axvline(0, color=MUTED, linewidth=1)
         few = len(twin) <= MOST_NAMES
@@ -172,13 +174,18 @@ def agreement(record: RunRecord) -> str | None:
         right.set_xticks([-largest, 0, largest], [f"−{small(largest)}", "0", small(largest)])
         right.invert_yaxis()
         if few:
-            right.set_yticks(positions, [shortened(name, 20) for name in record.features], color=INK)
+            right.set_yticks(positions, names, color=INK)
         else:
-            right.set_ylabel("column")
+            right.set_ylabel("column" if record.classes is None else "column, class after class")
         right.grid(axis="y", visible=False)
 
     height = max(3.2, 1.0 + 0.2 * len(twin)) if len(twin) <= MOST_NAMES else 3.8
     return _svg("agreement", "Secure against plaintext coefficients", (7.2, height), draw)
+
+
+def _classes(record: RunRecord) -> list[str]:
+    """What is added to the name of a column to tell its weights apart."""
+    return [""] if record.classes is None else [f", {k}" for k in range(record.classes)]
 
 
 def _powers(axes: Axes, which: str) -> None:

@@ -21,7 +21,8 @@ class RunRecord:
     """One finished run, seen by one party.
 
     party: who writes. version: of mpcfl. job: the tables of the job file; local paths are taken out here.
-    coef: (d,) float64, real, on the scale of the data as given, in the order of `features`; intercept likewise.
+    coef: (d,) float64, real, on the scale of the data as given, in the order of `features`; intercept likewise. With
+    more than two classes, one against the rest each: (classes, d) and (classes,).
     Both are NaN at a party that does not learn them, which has a report but no model to write.
     ledger: one entry a revealed value, {"what", "shape", "to", "reason"}.
 
@@ -40,22 +41,27 @@ class RunRecord:
     features: tuple[str, ...]
     target: str
     coef: npt.NDArray[np.float64]
-    intercept: float
+    intercept: float | npt.NDArray[np.float64]
     ledger: list[dict[str, Any]]
     report: dict[str, Any]
 
     def __post_init__(self) -> None:
-        coef = np.array(self.coef, dtype=np.float64)
-        if coef.shape != (len(self.features),):
-            raise ValueError(f"coef has shape {coef.shape} for {len(self.features)} features")
+        coef, intercept = np.array(self.coef, dtype=np.float64), np.array(self.intercept, dtype=np.float64)
+        if coef.shape != (*intercept.shape, len(self.features)) or coef.ndim > 2:
+            raise ValueError(f"coef has shape {coef.shape}, intercept {intercept.shape}: {len(self.features)} features")
         object.__setattr__(self, "coef", coef)
-        object.__setattr__(self, "intercept", float(self.intercept))
+        object.__setattr__(self, "intercept", intercept if intercept.shape else float(intercept))
         object.__setattr__(self, "job", _without_paths(self.job))
 
     @property
     def has_weights(self) -> bool:
         """Are all weights finite numbers? If not there is nothing to write, or to rely on."""
-        return bool(np.isfinite(self.coef).all() and np.isfinite(self.intercept))
+        return bool(np.isfinite(self.coef).all() and np.isfinite(self.intercept).all())
+
+    @property
+    def classes(self) -> int | None:
+        """Number of classes that have weights of their own; None where there is one vector of weights."""
+        return len(self.coef) if self.coef.ndim == 2 else None
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpcfl.report import words
+from mpcfl.report import classes, words
 from mpcfl.report.coefficients import HEAD, rows
 from mpcfl.report.record import RunRecord
 from mpcfl.report.units import count, duration, listed, shortened, size, visible, width
@@ -34,12 +34,12 @@ def summary(record: RunRecord, files: Sequence[Path] = (), *, bold: bool | None 
 
 
 def _table(record: RunRecord) -> list[str]:
-    """The first columns that fit in 80, in the order of HEAD."""
-    table = rows(record)
+    """The first columns that fit in 80, in the order of the head. Of many classes a line each, not their weights."""
+    head, table = (HEAD, rows(record)) if record.classes is None else (classes.HEAD, classes.class_rows(record))
     hidden = len(table) - MOST_ROWS
     shown = table if hidden <= 0 else [*table[: MOST_ROWS - 1], table[-1]]
-    lines = [HEAD, *((shortened(row[0], NAME_COLUMNS), *row[1:]) for row in shown)]
-    kept = [k for k in range(len(HEAD)) if any(row[k] for row in table)]
+    lines = [head, *((shortened(row[0], NAME_COLUMNS), *row[1:]) for row in shown)]
+    kept = [k for k in range(len(head)) if any(row[k] for row in table)]
     sizes = {k: max(width(line[k]) for line in lines) for k in kept}
     while sum(sizes[k] + 2 for k in kept) - 2 > COLUMNS:
         kept.pop()
@@ -49,6 +49,8 @@ def _table(record: RunRecord) -> list[str]:
         texts.append("  ".join([first, *(line[k].rjust(sizes[k]) for k in kept[1:])]))
     if hidden > 0:
         texts.insert(-1, f"... {count(hidden)} more in model.safetensors and report.html")
+    if record.classes is not None:
+        texts.append(f"all {count(record.coef.size)} weights: model.safetensors and report.html")
     return texts
 
 

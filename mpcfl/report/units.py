@@ -48,9 +48,9 @@ def duration(seconds: float | None) -> str:
 
 
 def plural(value: int, word: str) -> str:
-    return (
-        f"{value:,} {word}" if value == 1 else f"{value:,} {word[:-1]}ies" if word[-1] == "y" else f"{value:,} {word}s"
-    )
+    if value != 1:
+        word = f"{word[:-1]}ies" if word[-1] == "y" else f"{word}es" if word[-1] == "s" else f"{word}s"
+    return f"{value:,} {word}"
 
 
 def listed(words: Iterable[str]) -> str:

@@ -23,9 +23,10 @@ def title(record: RunRecord) -> str:
     """One line: model, target, columns, rows."""
     kind = record.kind
     rows = record.at("rows")
+    classes = f" in {plural(record.classes, 'class')}" if record.classes is not None else ""
     return (
-        f"{MODELS.get(kind, str(kind))} of {visible(record.target)} on {plural(len(record.features), 'column')}"
-        f"{f' and {count(rows)} rows' if rows is not None else ''}"
+        f"{MODELS.get(kind, str(kind))} of {visible(record.target)}{classes} "
+        f"on {plural(len(record.features), 'column')}{f' and {count(rows)} rows' if rows is not None else ''}"
     )
 
 
@@ -92,19 +93,26 @@ def threat_model(record: RunRecord) -> list[str]:
 
 def how_to_use(record: RunRecord) -> dict[str, str]:
     """Command, Python and arithmetic that apply the model."""
+    scores = (
+        'y = x @ model["coef"] + model["intercept"]  # columns of x in the order of `features`'
+        if record.classes is None
+        else 'z = x @ model["coef"].T + model["intercept"]  # columns of x in the order of `features`\n'
+        "likeliest = z.argmax(axis=1)"
+    )
     return {
         "command": "mpcfl predict RUN_FOLDER table.csv",
-        "python": (
-            "from safetensors.numpy import load_file\n"
-            'model = load_file("model.safetensors")\n'
-            'y = x @ model["coef"] + model["intercept"]  # columns of x in the order of `features`'
-        ),
+        "python": f'from safetensors.numpy import load_file\nmodel = load_file("model.safetensors")\n{scores}',
         "formula": _formula(record),
     }
 
 
 def _formula(record: RunRecord) -> str:
     z, target = "intercept + sum of coef * column", visible(record.target)
+    if record.classes is not None:
+        return (
+            f"probability of each class of {target} = 1 / (1 + exp(-({z}))), with intercept and coefficients of that "
+            "class, divided by the sum over all classes"
+        )
     if record.kind == "svm":
         return f"{target} is of the first class where {z} > 0"
     link = LINKS.get(record.kind)

@@ -56,5 +56,7 @@ def penalty_of(name: str, strength: float, l1_ratio: float = 0.5) -> Penalty:
     """By scikit-learn's names: strength |w|^2 / 2, strength |w|_1, a mixture of both, or nothing."""
     if name not in NAMES:
         raise JobError(f"penalty must be one of {', '.join(NAMES)}, not {name!r}")
+    if not 0 <= l1_ratio <= 1:
+        raise JobError(f"[model] l1_ratio must be from 0 to 1, not {l1_ratio}")
     ratio = {"l2": 0.0, "l1": 1.0, "elasticnet": l1_ratio}.get(name, 0.0)
     return Penalty() if name == "none" else Penalty(l1=strength * ratio, l2=strength * (1 - ratio))

@@ -67,10 +67,12 @@ def _weighted(facts: Facts, objective: Objective) -> bool:
 
 
 def layout_of(facts: Facts, objective: Objective, scales: Scales, fit_intercept: bool) -> Layout:
-    """How the rows are shared for this objective."""
+    """How the rows are shared for this objective. JobError: an offset, which would be that of every class."""
     loss, aside = objective.loss, facts.aside
     columns = loss.classes if loss.classes > 1 else 0
     has_offset = loss.has_offset or aside.offset is not None or aside.exposure is not None
+    if has_offset and columns:
+        raise JobError("[model] offset and exposure are for two classes", hint="leave them out, or [model] classes")
     response = Vector(scale=2 * scales.bits, bound=loss.slope, factor=scales.factor, columns=columns)
     return Layout(
         scale=scales.bits,

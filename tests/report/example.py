@@ -106,3 +106,15 @@ def example_of(names: list[str], **changes: Any) -> RunRecord:
     report = {**REPORT, "columns": len(names), "plaintext": {"coef": (coef + 1e-8).tolist(), "intercept": 150.0}}
     report.pop("inference")
     return example(features=tuple(names), coef=coef, report={**report, **changes.pop("report", {})}, **changes)
+
+
+def example_of_classes(classes: int = 3, **changes: Any) -> RunRecord:
+    """A made-up logistic regression with weights for each class."""
+    size = (classes, len(changes.get("features", FEATURES)))
+    coef = np.sin(np.arange(size[0] * size[1])).reshape(size) * np.arange(1, size[1] + 1)
+    twin = {"coef": (coef + 1e-6).tolist(), "intercept": [0.5] * classes}
+    report = {**REPORT, "model": "logistic", "plaintext": twin}
+    report.pop("inference")
+    job = {**JOB, "job": {**JOB["job"], "model": "logistic"}, "model": {"fit_intercept": True, "classes": classes}}
+    given = {"coef": coef, "intercept": np.full(classes, 0.5), "report": report, "job": job}
+    return example(**{**given, **changes})

@@ -20,11 +20,16 @@ Array = npt.NDArray[np.float64]
 ClassWeight = Mapping[int, float] | str | None
 
 
-def checked(value: Any) -> ClassWeight:
-    """None, "balanced", or two weights by class; JobError for anything else."""
-    if value is None or value == "balanced":
+def checked(value: Any, classes: int = 2) -> ClassWeight:
+    """None, "balanced" (of two classes only), or a weight for each class; JobError for anything else."""
+    if value is None or (value == "balanced" and classes == 2):
         return value
-    if not isinstance(value, Mapping) or {str(key) for key in value} != {"0", "1"}:
+    if value == "balanced":
+        raise JobError(
+            'class_weight = "balanced" is for two classes',
+            hint="give weights yourself: class_weight = { 0 = 1.0, 1 = 5.0, 2 = 1.0 }",
+        )
+    if not isinstance(value, Mapping) or {str(key) for key in value} != {str(label) for label in range(classes)}:
         raise JobError('class_weight must be "balanced", or a weight for each class', hint="{ 0 = 1.0, 1 = 5.0 }")
     weights = {int(key): float(weight) for key, weight in value.items()}
     if not all(0 <= weight <= WEIGHT_BOUND for weight in weights.values()):
@@ -33,10 +38,10 @@ def checked(value: Any) -> ClassWeight:
 
 
 def weights_of(y: Array, class_weight: ClassWeight) -> Array | None:
-    """(n,), for y in {0, 1}; None without class weights."""
+    """(n,), for y in 0, 1, ...; None without class weights."""
     if not isinstance(class_weight, Mapping):
         return None
-    return np.where(y == 1, class_weight[1], class_weight[0])
+    return np.array([class_weight[label] for label in range(len(class_weight))])[y.astype(np.int64)]
 
 
 def balanced(session: Session, facts: Facts, own: Source | None) -> dict[int, float]:

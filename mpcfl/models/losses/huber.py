@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from mpcfl.data.own_rows import Coded
-from mpcfl.errors import DataError
+from mpcfl.errors import DataError, JobError
 from mpcfl.models.losses.bent import bent, predictor_bits
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.sharing.share import Share
@@ -24,6 +24,8 @@ class Huber(Loss):
     range_hint = "bring the target to mean 0 and variance 1, raise [model] range, or lower the learning_rate"
 
     def __init__(self, epsilon: float = 1.35, range: float = 32.0) -> None:
+        if epsilon <= 0 or range <= 0:
+            raise JobError("[model] epsilon and range must be more than 0")
         self.epsilon, self.range = epsilon, range
         self.slope = epsilon
         self.predictor_bits = predictor_bits(range, epsilon)

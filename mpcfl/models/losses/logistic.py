@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mpcfl.data.own_rows import Coded
-from mpcfl.errors import DataError
+from mpcfl.errors import DataError, JobError
 from mpcfl.models.losses.class_weight import ClassWeight, weights_of
 from mpcfl.protocols.harmonics import Series, fingerprint
 from mpcfl.protocols.rounds import Protocol
@@ -17,14 +17,16 @@ _HINT = "double [model] sigmoid.range, or lower the learning_rate or C; separabl
 
 
 class Logistic(Loss):
-    """`series`: the range of |z| in which the sigmoid is right, and its terms. classes: 1 for labels 0 and 1; c > 2
-    for labels 0 .. c - 1, each class against the rest."""
+    """`series`: the range of |z| in which the sigmoid is right, and its terms. classes: number of labels 0, 1, ...; of
+    more than two, each class has a column of weights, against the rest. JobError for fewer."""
 
     slope = 1.1  # |sigmoid - y|, with what the series adds
 
-    def __init__(self, series: Series, classes: int = 1, class_weight: ClassWeight = None) -> None:
-        self.series, self.classes, self.class_weight = series, classes, class_weight
-        self.has_classes = classes == 1
+    def __init__(self, series: Series, classes: int = 2, class_weight: ClassWeight = None) -> None:
+        if classes < 2:
+            raise JobError(f"[model] classes must be 2 or more, not {classes}")
+        self.series, self.classes, self.class_weight = series, 1 if classes == 2 else classes, class_weight
+        self.has_classes = classes == 2
         self.predictor_bits = series.period_bits
         self.range_hint = _HINT
 
@@ -39,7 +41,8 @@ class Logistic(Loss):
             )
         if self.classes == 1:
             return Coded(response=y, weight=weights_of(y, self.class_weight))
-        return Coded(response=(y[:, None] == np.arange(self.classes)).astype(np.float64))
+        response = (y[:, None] == np.arange(self.classes)).astype(np.float64)
+        return Coded(response=response, weight=weights_of(y, self.class_weight))
 
     def derivative(self, z: Share, *, bits: int, factor: float) -> Protocol:
         """Cost: 1 round, 4 bytes an element of z; offline 2 terms elements each."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from mpcfl.data.own_rows import Coded
-from mpcfl.errors import DataError
+from mpcfl.errors import DataError, JobError
 from mpcfl.models.losses.bent import bent, predictor_bits
 from mpcfl.models.losses.class_weight import ClassWeight, weights_of
 from mpcfl.protocols.rounds import Protocol
@@ -26,6 +26,8 @@ class SquaredHinge(Loss):
     range_hint = "raise [model] range, or lower the learning_rate or C; separable classes need a penalty"
 
     def __init__(self, range: float = 32.0, class_weight: ClassWeight = None) -> None:
+        if range <= 0:
+            raise JobError("[model] range must be more than 0")
         self.range, self.class_weight = range, class_weight
         self.slope = 2.0 * (1 + 2 * range)
         self.predictor_bits = predictor_bits(range, self.slope)

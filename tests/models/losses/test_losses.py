@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.linear_model import Ridge
 from sklearn.svm import LinearSVC
 
 from mpcfl.errors import GuardError
@@ -84,6 +85,15 @@ def test_the_twin_of_the_support_vector_machine_ends_where_scikit_learn_ends() -
     twin, _ = descent_twin(x, y, facts, objective, Gradient(learning_rate=0.02, iterations=20000), False)
     sklearn = LinearSVC(C=0.01, loss="squared_hinge", dual=False, fit_intercept=False, tol=1e-8).fit(x, y)
     assert distance(twin, sklearn.coef_[0]) < 1e-4
+
+
+def test_huber_whose_errors_are_all_small_is_ridge_with_the_same_alpha() -> None:
+    x, y = DIABETES
+    objective = objective_of("huber", Parameters(epsilon=64.0, alpha=20.0))
+    facts = train_jointly(x, y, settings("huber", 1)).facts
+    assert objective is not None
+    twin, _ = descent_twin(x, y, facts, objective, Gradient(learning_rate=0.3, iterations=3000), True)
+    assert distance(twin[:-1], Ridge(alpha=20.0).fit(x, y).coef_) < 1e-8
 
 
 @pytest.mark.parametrize("model", ["svm", "huber"])
