@@ -44,14 +44,18 @@ class Session:
         self.meter = Meter()
         self.ledger: list[dict[str, Any]] = []
         self.headroom = math.inf  # bits left at the tightest place so far; public, and the same in a dry run
+        self.decisions: list[bool] = []  # revealed, and gone by (mpcfl.sharing.decide)
+        self.script: list[bool] = []  # in a dry run: the decisions to go by
         self.on_step: Callable[[str, int, int], None] | None = None
         self._streams: dict[int, Stream] = {}
         self._operation = 0
 
     @classmethod
-    def dry(cls, roster: Roster, rank: int) -> Session:
-        """A session that sends nothing and counts what a run would send."""
-        return cls(roster, rank, DryWire())
+    def dry(cls, roster: Roster, rank: int, script: Sequence[bool] = ()) -> Session:
+        """A session that sends nothing and counts what a run would send; `script`: the decisions of that run."""
+        session = cls(roster, rank, DryWire())
+        session.script = list(script)
+        return session
 
     def __repr__(self) -> str:
         return f"Session({self.name}, rank {self.rank} of {self.roster.size})"
