@@ -16,6 +16,7 @@ No message ever carries a share, a mask, a key, or another party's data.
 | 7         | `HeadroomError`  | a value might not fit the ring: refused before it is shared    |
 | 8         | `GuardError`     | the computation noticed that its result would be wrong         |
 | 9         | `OutputError`    | the result could not be written where it was asked for         |
+| 10        | `CheckpointError`| a run cannot be resumed from the checkpoints that are there    |
 """
 
 
@@ -83,3 +84,9 @@ class OutputError(MpcflError):
     """A result could not be written; the message says where it was kept instead."""
 
     exit_code = 9
+
+
+class CheckpointError(MpcflError):
+    """A checkpoint is damaged, of another job, or not held by all; the message names the file or the party."""
+
+    exit_code = 10

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from mpcfl.cli import job_sections as sections
+from mpcfl.cli.checkpoint_section import Checkpoint
 
 PAGE = Path(__file__).parents[1] / "docs" / "JOB_FILE.md"
 SECTIONS = {  # heading: (class, fields that are not keys of the section)
@@ -25,6 +26,7 @@ SECTIONS = {  # heading: (class, fields that are not keys of the section)
     "[data]": (sections.Data, ()),
     "[evaluate]": (sections.Evaluate, ()),
     "[reveal]": (sections.Reveal, ()),
+    "[checkpoint]": (Checkpoint, ()),
     "[network]": (sections.Network, ()),
     "[parties.NAME]": (sections.Party, ("name",)),
 }
@@ -57,8 +59,9 @@ roles = ["data", "dealer"]
 
 - `[job]` and two parties that compute, one that deals, one that has data are required. All other sections may be left
   out; a key that is not in this list is refused, with the nearest one that is.
-- Paths are relative to the job file. `data`, `certificate` and `key` are each party's own business: they may differ
-  between the parties' copies. Everything else must agree; all parties compare a digest before anything is shared.
+- Paths are relative to the job file. `data`, `certificate` and `key`, and `folder` and `keys` of `[checkpoint]`, are
+  each party's own business: they may differ between the parties' copies. Everything else must agree; all parties
+  compare a digest before anything is shared.
 - Ranks, for a launcher: compute parties in the order of the file, then the dealer, then owners who neither compute nor
   deal. `mpcfl plan` prints them.
 - Every text of the job is public to all parties of the run.

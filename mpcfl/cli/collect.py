@@ -19,8 +19,11 @@ from mpcfl.world.session import Session
 _PACKAGES = ("torch", "crypten", "numpy", "numba", "cryptography")
 
 
-def collect(session: Session, job: Job, facts: Facts, outcome: Outcome) -> RunRecord:
-    """The record of a run, the same at every party but for `party` and its seconds; every party must call this."""
+def collect(session: Session, job: Job, facts: Facts, outcome: Outcome, *, resumed_after: int = 0) -> RunRecord:
+    """The record of a run, the same at every party but for `party` and its seconds; every party must call this.
+
+    `resumed_after`: the iterations that an earlier run had done.
+    """
     meters = [json.loads(text) for text in session.publish(json.dumps(session.meter.as_dict()).encode())]
     names, roster = session.roster.names, session.roster
     costs = {name: meter["costs"] for name, meter in zip(names, meters, strict=True)}
@@ -47,6 +50,7 @@ def collect(session: Session, job: Job, facts: Facts, outcome: Outcome) -> RunRe
             "dealer": names[roster.dealer],
             "solver": job.to_dict()["solver"],
             "iterations": iterations,
+            **({"resumed_after": resumed_after} if resumed_after else {}),
             "rounds_online": rounds if online is None else online.rounds,
             "rounds_per_iteration": objective.rounds if objective else 2,
             "bytes_online": {name: _total(costs[name], "online", "bytes") for name in names},

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mpcfl.cli.checkpoint_section import Checkpoint
 from mpcfl.cli.job_sections import (
     SOLVERS,
     Data,
@@ -39,9 +40,13 @@ from mpcfl.errors import JobError
 from mpcfl.models.families import PARAMETERS
 from mpcfl.report.units import listed
 
-SECTIONS = ("job", "model", "solver", "data", "evaluate", "reveal", "network", "parties")
+SECTIONS = ("job", "model", "solver", "data", "evaluate", "reveal", "checkpoint", "network", "parties")
+KEEPING = ("gradient",)
+"""Solvers whose state checkpoints keep: those with a `mpcfl.sharing.keeper.Keeper`."""
 LOCAL = ("data", "certificate", "key")
 """What a party may have under another path than the others say: not part of the digest."""
+LOCAL_FOLDERS = ("folder", "keys")
+"""The same of [checkpoint]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +68,7 @@ class Job:
     evaluate: Evaluate = dataclasses.field(default_factory=Evaluate)
     reveal: Reveal = dataclasses.field(default_factory=Reveal)
     """`to` is never empty in a job: the default is filled in."""
+    checkpoint: Checkpoint = dataclasses.field(default_factory=Checkpoint)
     network: Network = dataclasses.field(default_factory=Network)
     parties: tuple[Party, ...]
     """In the order of the job file."""
@@ -74,6 +80,11 @@ class Job:
             raise JobError(
                 "[model] standard_errors needs the inverse that only the doubling solver has",
                 hint='set name = "doubling" under [solver]',
+            )
+        if self.checkpoint.every and self.solver.name not in KEEPING:
+            raise JobError(
+                f"[checkpoint] every: solver '{self.solver.name}' keeps no checkpoints, only {listed(KEEPING)} does",
+                hint="leave [checkpoint] out",
             )
         self._check_roles()
         names = tuple(party.name for party in self.parties)
@@ -161,6 +172,7 @@ class Job:
             "data": _present(self.data),
             "evaluate": _present(self.evaluate),
             "reveal": _present(self.reveal),
+            "checkpoint": _present(self.checkpoint),
             "network": _present(self.network),
             "parties": parties,
         }
@@ -169,6 +181,19 @@ class Job:
         """SHA-256, hexadecimal, of all that the parties must agree on: the job without local paths, and the version of
         mpcfl. Comments, spaces and defaults written out make no difference; the order of the parties does (ranks)."""
         tables = self.to_dict()
+        for name in LOCAL_FOLDERS:
+            del tables["checkpoint"][name]
+        return self._digest(tables, version)
+
+    def task(self, version: str) -> str:
+        """Digest of what a checkpoint is of: as `digest`, without what may be another when the run is started again:
+        [checkpoint], [network], and the timeout."""
+        tables = self.to_dict()
+        del tables["checkpoint"], tables["network"], tables["job"]["timeout"]
+        return self._digest(tables, version)
+
+    @staticmethod
+    def _digest(tables: dict[str, Any], version: str) -> str:
         tables["parties"] = [
             {"name": name, **{key: value for key, value in party.items() if key not in LOCAL}}
             for name, party in tables["parties"].items()
@@ -220,6 +245,7 @@ class Job:
             data=section(Data, tables.get("data", {}), "[data]"),
             evaluate=section(Evaluate, tables.get("evaluate", {}), "[evaluate]"),
             reveal=section(Reveal, tables.get("reveal", {}), "[reveal]"),
+            checkpoint=section(Checkpoint, tables.get("checkpoint", {}), "[checkpoint]"),
             network=section(Network, tables.get("network", {}), "[network]"),
             parties=tuple(section(Party, t, f"[parties.{n}]", name=n) for n, t in tables["parties"].items()),
             folder=Path(folder),

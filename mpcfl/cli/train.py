@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from mpcfl.cli.assembly import credentials_of, roster_of, settings_of, table_of, writes_output
 from mpcfl.cli.collect import collect
 from mpcfl.cli.job import Job
+from mpcfl.cli.keeping import keeper_of
 from mpcfl.cli.progress import Progress
 from mpcfl.data.facts import Facts, agree_on_facts
 from mpcfl.errors import AgreementError, JobError
@@ -24,25 +26,29 @@ from mpcfl.models.training import train
 from mpcfl.report.output import check_folder, write_run
 from mpcfl.report.record import RunRecord
 from mpcfl.report.terminal import summary
+from mpcfl.sharing.keeper import Keeper
 from mpcfl.sharing.reveal import default_receivers
 from mpcfl.version import VERSION
 from mpcfl.world.join import join
 from mpcfl.world.session import Session
 
+Deliver = Callable[[RunRecord], None]
+
 
 def train_command(job_path: str, *, out: str | None, party: str | None) -> int:
     """Run one party; 0 if all went well. Errors are raised, and the other parties told that this one stopped."""
-    job = Job.load(job_path)
-    record, writes = run_party(job, party=party, out=out)
-    if writes:
+
+    def deliver(record: RunRecord) -> None:
         files = write_run(out, record) if out is not None else []
         print(summary(record, files), end="")
+
+    run_party(Job.load(job_path), deliver, party=party, out=out)
     return 0
 
 
-def run_party(job: Job, *, party: str | None = None, out: str | None = None) -> tuple[RunRecord, bool]:
-    """(record, whether this process is the one that writes on this machine). `party`: its name; its rank is the place
-    of the party in `Job.ranks`."""
+def run_party(job: Job, deliver: Deliver, *, party: str | None = None, out: str | None = None) -> None:
+    """Run one party; `deliver` gets the record if this process is the one that writes on this machine. `party`: its
+    name; its rank is the place of the party in `Job.ranks`."""
     roster, settings = roster_of(job), settings_of(job)
     rank = _rank(job, party)
     credentials, pins = credentials_of(job, roster.names[rank])
@@ -73,11 +79,25 @@ def run_party(job: Job, *, party: str | None = None, out: str | None = None) -> 
             seed=job.seed,
             aside=job.model.aside,
         )
-        outcome = train(session, facts, settings, table)
-        if progress is not None:
-            progress.close()
-        _check_plan(session, facts, settings)
-        return collect(session, job, facts, outcome), writes
+        with keeper_of(session, job) as keeper:
+            outcome = train(session, facts, settings, table, keeper)
+            if progress is not None:
+                progress.close()
+            _check_plan(session, facts, settings, keeper.planned())
+            record = collect(session, job, facts, outcome, resumed_after=keeper.start)
+            failure = _attempt(deliver, record) if writes else None
+            keeper.settle(done=failure is None)
+    if failure is not None:
+        raise failure
+
+
+def _attempt(deliver: Deliver, record: RunRecord) -> Exception | None:
+    """What went wrong: the other parties have their results, and are told nothing of it."""
+    try:
+        deliver(record)
+    except Exception as error:
+        return error
+    return None
 
 
 def _rank(job: Job, party: str | None) -> int:
@@ -95,10 +115,10 @@ def _rank(job: Job, party: str | None) -> int:
     return rank
 
 
-def _check_plan(session: Session, facts: Facts, settings: Settings) -> None:
-    """What was sent must be what the plan says, to the byte."""
+def _check_plan(session: Session, facts: Facts, settings: Settings, keeper: Keeper) -> None:
+    """What was sent must be what the plan says, to the byte; `keeper` says where a run that resumed began."""
     dry = Session.dry(session.roster, session.rank)
-    train(dry, facts, settings, None)
+    train(dry, facts, settings, None, keeper)
     for phase in ("offline", "online"):
         if dry.meter.exact().get(phase) != session.meter.exact().get(phase):
             raise AgreementError(f"the {phase} phase did not cost what the plan says", hint="please report this run")
@@ -122,8 +142,6 @@ def dump(record: RunRecord, path: str) -> None:
 
 def party_process(job_path: str, record_path: str) -> int:
     """What `mpcfl simulate` starts for each party."""
-    record, writes = run_party(Job.load(job_path))
-    if writes:
-        dump(record, record_path)
+    run_party(Job.load(job_path), lambda record: dump(record, record_path))
     sys.stdout.flush()
     return 0

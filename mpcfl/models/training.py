@@ -23,6 +23,7 @@ from mpcfl.models.losses.class_counts import both_occur, ones_of
 from mpcfl.models.losses.class_weight import balanced
 from mpcfl.models.settings import Settings
 from mpcfl.protocols.rounds import Protocol, run, together
+from mpcfl.sharing.keeper import Keeper
 from mpcfl.sharing.reveal import reveal
 from mpcfl.sharing.share import Share
 from mpcfl.solvers.descent import descend
@@ -56,8 +57,11 @@ class Outcome:
     extras: dict[str, Any] = field(default_factory=dict)
 
 
-def train(session: Session, facts: Facts, settings: Settings, own: Source | None) -> Outcome:
-    """Train jointly; `own`: this party's table, None where it brings none and in a dry run.
+def train(
+    session: Session, facts: Facts, settings: Settings, own: Source | None, keeper: Keeper | None = None
+) -> Outcome:
+    """Train jointly; `own`: this party's table, None where it brings none and in a dry run. `keeper`: of the gradient
+    solver's state, for a run that may be cut off.
 
     GuardError if the weights would be wrong: a column without spread, or a solution not reached. Raises what the local
     part raises (DataError), HeadroomError where a value might leave the ring.
@@ -69,7 +73,7 @@ def train(session: Session, facts: Facts, settings: Settings, own: Source | None
         if facts.test_fraction:
             raise JobError("[evaluate] is for the doubling solver", hint="leave test_fraction out")
         with session.phase("online"):
-            return _descend(session, facts, settings, settings.solver, own)
+            return _descend(session, facts, settings, settings.solver, own, keeper or Keeper())
     with session.phase("local"):
         moments = _local(facts, own, session) if facts.partition == "horizontal" else None
     with session.phase("online"):
@@ -83,7 +87,9 @@ def train(session: Session, facts: Facts, settings: Settings, own: Source | None
         return _reveal(session, facts, settings, shared, solution)
 
 
-def _descend(session: Session, facts: Facts, settings: Settings, solver: Gradient, own: Source | None) -> Outcome:
+def _descend(
+    session: Session, facts: Facts, settings: Settings, solver: Gradient, own: Source | None, keeper: Keeper
+) -> Outcome:
     """So many steps of gradient descent on the data as given."""
     outputs: dict[str, Share] = {}
     if settings.objective is not None:
@@ -92,10 +98,10 @@ def _descend(session: Session, facts: Facts, settings: Settings, solver: Gradien
             outputs[BOTH] = run(session, both_occur(ones_of(session, facts, own), facts.total_rows))
         if objective.loss.class_weight == "balanced":
             objective = objective.with_class_weight(balanced(session, facts, own))
-        weights, stayed = descend(session, facts, objective, solver, settings.fit_intercept, own)
+        weights, stayed = descend(session, facts, objective, solver, settings.fit_intercept, own, keeper)
         outputs |= {"weights": weights, IN_RANGE: stayed}
     else:
-        outputs["weights"] = solver.train(session, facts, settings.fit_intercept, settings.alpha, own)
+        outputs["weights"] = solver.train(session, facts, settings.fit_intercept, settings.alpha, own, keeper)
     found = reveal(outputs, to=settings.to, reason="what the job asks for", reasons=_GUARDS)
     _check(found, facts, settings.objective.loss.range_hint if settings.objective else None)
     return _outcome(found["weights"], settings, facts, {})

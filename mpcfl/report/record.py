@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 LOCAL_KEYS = ("data", "certificate", "key")
-"""Paths of one party's own disk: they are its business and never leave in a report."""
+LOCAL_FOLDERS = ("folder", "keys")
+"""Paths of one party's own disk, of [parties.NAME] and of [checkpoint]: its business, and never in a report."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,8 +28,9 @@ class RunRecord:
     ledger: one entry a revealed value, {"what", "shape", "to", "reason"}.
 
     report, every key of which may be absent: `model, partition, rows, columns, parties, compute_parties, dealer,
-    solver {name, ...}, iterations, rounds_online, rounds_per_iteration, bytes_online {party: n},
-    bytes_offline {party: n}, messages_online {party: n}, costs {party: {phase: {protocol: {rounds, messages, bytes}}}},
+    solver {name, ...}, iterations, resumed_after (iterations that an earlier run had done), rounds_online,
+    rounds_per_iteration, bytes_online {party: n}, bytes_offline {party: n}, messages_online {party: n},
+    costs {party: {phase: {protocol: {rounds, messages, bytes}}}},
     seconds {offline, online, local, plaintext}, revealed [names], digest, versions {package: version},
     machine {cores, memory_gib, system}`; where the tables were local, `error {max_abs, relative}` and
     `plaintext {coef, intercept, convergence [[steps, relative distance], ...]}`; where asked for, `metrics {r2, mse}`
@@ -111,4 +113,7 @@ def _without_paths(job: Mapping[str, Any]) -> dict[str, Any]:
         name: {key: value for key, value in table.items() if key not in LOCAL_KEYS}
         for name, table in job.get("parties", {}).items()
     }
-    return {**job, "parties": parties}
+    if "checkpoint" not in job:
+        return {**job, "parties": parties}
+    checkpoint = {key: value for key, value in job["checkpoint"].items() if key not in LOCAL_FOLDERS}
+    return {**job, "parties": parties, "checkpoint": checkpoint}

@@ -26,7 +26,7 @@ def summary(record: RunRecord, files: Sequence[Path] = (), *, bold: bool | None 
         bold = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     title = f"{visible(record.name)}: {words.title(record)}"
     parts = [f"\033[1m{title}\033[0m" if bold else title, "", *_table(record), ""]
-    parts += [line for line in (words.agreement(record), _cost(record), _revealed(record)) if line]
+    parts += [line for line in (words.agreement(record), _resumed(record), _cost(record), _revealed(record)) if line]
     if files:
         folder = files[0].parent
         parts.append(f"written to {folder}: {listed(path.name for path in files)}")
@@ -52,6 +52,11 @@ def _table(record: RunRecord) -> list[str]:
     if record.classes is not None:
         texts.append(f"all {count(record.coef.size)} weights: model.safetensors and report.html")
     return texts
+
+
+def _resumed(record: RunRecord) -> str:
+    done, whole = record.at("resumed_after"), record.at("iterations")
+    return f"Resumed after iteration {done} of {whole}; the cost is that of the rest." if done else ""
 
 
 def _cost(record: RunRecord) -> str:

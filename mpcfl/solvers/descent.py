@@ -23,6 +23,7 @@ from mpcfl.data.source import Source
 from mpcfl.protocols.comparison import at_least
 from mpcfl.protocols.rounds import Protocol, parallel, run
 from mpcfl.protocols.truncation import truncation
+from mpcfl.sharing.keeper import Keeper
 from mpcfl.sharing.share import Share, zeros
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.objective import GUARD_SCALE, Objective
@@ -41,9 +42,20 @@ class State:
     before: Share
     left: Share
 
+    @property
+    def shares(self) -> dict[str, Share]:
+        """By the names of the fields, for a keeper."""
+        return {"w": self.w, "before": self.before, "left": self.left}
+
 
 def descend(
-    session: Session, facts: Facts, objective: Objective, solver: Gradient, fit_intercept: bool, own: Source | None
+    session: Session,
+    facts: Facts,
+    objective: Objective,
+    solver: Gradient,
+    fit_intercept: bool,
+    own: Source | None,
+    keeper: Keeper,
 ) -> tuple[Share, Share]:
     """(weights (d',) or (d', classes), the intercept last; bit: no row ever left the range), both shared.
 
@@ -55,11 +67,14 @@ def descend(
     rows = pin_rows(session, own, facts, chosen, layout_of(facts, objective, scales, fit_intercept))
     first = solver.start(facts, fit_intercept, objective.loss.classes)
     w = zeros(session, tuple(first.shape), scale=scales.weights) + first
-    state = State(w, w, zeros(session, (), scale=scales.bits + GUARD_SCALE))
-    for i in range(solver.iterations):
+    fresh = State(w, w, zeros(session, (), scale=scales.bits + GUARD_SCALE))
+    done, shares = keeper.resume(fresh.shares)
+    state = State(**shares)
+    for i in range(done, solver.iterations):
         session.step("gradient descent", i + 1, solver.iterations)
         step = _step(rows[i % len(rows)], state, objective, solver, scales, len(facts.features))
         state = run(session, step)
+        keeper.offer(i + 1, state.shares)
     return state.w, run(session, _stayed(state.left))
 
 

@@ -19,6 +19,7 @@ from mpcfl.errors import JobError
 from mpcfl.protocols.pinned import Pinned
 from mpcfl.protocols.rounds import run, together
 from mpcfl.protocols.truncation import truncation
+from mpcfl.sharing.keeper import Keeper
 from mpcfl.sharing.share import Share, zeros
 from mpcfl.world.session import Session
 
@@ -54,7 +55,9 @@ class Gradient:
             return torch.zeros(shape, dtype=torch.float64)
         return torch.from_numpy(np.random.Generator(np.random.PCG64(facts.seed)).normal(size=shape))
 
-    def train(self, session: Session, facts: Facts, fit_intercept: bool, alpha: float, own: Source | None) -> Share:
+    def train(
+        self, session: Session, facts: Facts, fit_intercept: bool, alpha: float, own: Source | None, keeper: Keeper
+    ) -> Share:
         """Weights after the given number of iterations, the intercept last if there is one, still shared."""
         first = self.start(facts, fit_intercept)
         descent = Descent(
@@ -70,7 +73,7 @@ class Gradient:
         steps = [
             self._pinned(step, facts, fit_intercept, alpha) for step in share_batches(session, own, facts, descent)
         ]
-        return self._descend(session, steps, first)
+        return self._descend(session, steps, first, keeper)
 
     def _pinned(self, step: Share, facts: Facts, fit_intercept: bool, alpha: float) -> tuple[Pinned, Share]:
         """The pinned matrix U, with the ridge penalty, and the constant u."""
@@ -80,19 +83,24 @@ class Gradient:
         penalty[:d, :d] = torch.eye(d, dtype=torch.float64) * (alpha * self.learning_rate / facts.total_rows)
         return Pinned((step[:size, :size] + penalty).within(2.0)), step[:size, size]
 
-    def _descend(self, session: Session, steps: list[tuple[Pinned, Share]], first: torch.Tensor) -> Share:
+    def _descend(
+        self, session: Session, steps: list[tuple[Pinned, Share]], first: torch.Tensor, keeper: Keeper
+    ) -> Share:
         scale = _BITS - math.ceil(math.log2(self.weight_bound))
         w = zeros(session, tuple(first.shape), scale=scale) + first
         velocity = zeros(session, tuple(first.shape), scale=scale)
         momentum = round(self.momentum * 2**STEP_SCALE)
-        for i in range(self.iterations):
+        done, state = keeper.resume({"weights": w, "velocity": velocity})
+        w, velocity = state["weights"], state["velocity"]
+        for i in range(done, self.iterations):
             session.step("gradient descent", i + 1, self.iterations)
             pinned, target = steps[i % len(steps)]
-            opening = [pinned.opening()] if i < len(steps) else []
+            opening = [pinned.opening()] if i - done < len(steps) else []
             *_, change = together(session, *opening, pinned.times(w))
             step = change.within(_MARGIN * self.weight_bound) - target.at_scale(change.scale)
             if momentum:
                 step = step + (velocity * momentum).divided_by_power(STEP_SCALE)
             velocity = run(session, truncation(step.within(_MARGIN * self.weight_bound), STEP_SCALE))
             w = (w - velocity).within(self.weight_bound)
+            keeper.offer(i + 1, {"weights": w, "velocity": velocity})
         return w

@@ -34,6 +34,12 @@ PLACES = {
 }
 """Phase -> module, function, and the word that its arguments must have for the fault to happen there."""
 
+MOMENTS: dict[str, tuple[str, str, object]] = {
+    "iteration 7": ("mpcfl.world.session", "Session.step", 7),
+    "a checkpoint is written": ("mpcfl.sharing.sealed", "_sync", None),
+}
+"""Moments of a run that keeps checkpoints, in the same form."""
+
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["mpcfl.cli.main", "mpcfl.cli.train", "sklearn.datasets", "pytest"])
 
@@ -159,7 +165,7 @@ def _party(argv: list[str], environment: dict[str, str], log: str, fault: Fault 
 def _plant(fault: Fault) -> None:
     import importlib
 
-    module, path, word = PLACES[fault.place]
+    module, path, word = (PLACES | MOMENTS)[fault.place]
     owner: Any = importlib.import_module(module)
     *outer, name = path.split(".")
     for part in outer:

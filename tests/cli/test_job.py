@@ -106,7 +106,8 @@ def test_the_digest_leaves_local_paths_out(key: str) -> None:
         {"job__timeout": 61}, {"job__seed": 1}, {"job__insecure_simulation": True}, {"model__fit_intercept": False},
         {"model__standard_errors": True}, {"solver__steps": 4}, {"solver__refinements": 1}, {"solver": GRADIENT},
         {"data__impute": "mean"}, {"data__impute": {"age": 1}}, {"evaluate__test_fraction": 0.1},
-        {"reveal__to": ["north"]}, {"network__encrypt": False},
+        {"reveal__to": ["north"]}, {"network__encrypt": False}, {"checkpoint__resume": False},
+        {"checkpoint__resume": "require"}, {"checkpoint": {"every": 5}, "solver": GRADIENT},
         {"parties__west": {"roles": ["compute"]}}, {"parties__east": {"roles": ["dealer"]}},
         {"parties": dict(reversed(TABLES["parties"].items()))},
     ],
@@ -114,6 +115,23 @@ def test_the_digest_leaves_local_paths_out(key: str) -> None:
 )  # fmt: skip
 def test_the_digest_changes_with_everything_that_parties_must_agree_on(change: dict[str, Any]) -> None:
     assert Job.from_dict(tables(**change)).digest("1") != Job.from_dict(TABLES).digest("1")
+
+
+@pytest.mark.parametrize("key", ["folder", "keys"])
+def test_where_checkpoints_are_is_each_partys_own_business(key: str) -> None:
+    moved = Job.from_dict(tables(**{f"checkpoint__{key}": "/elsewhere"}))
+    assert moved.digest("1") == Job.from_dict(TABLES).digest("1")
+
+
+def test_a_checkpoint_is_of_the_task_not_of_the_way_it_is_run() -> None:
+    """What may be another when a run is started again, and what may not."""
+    task = Job.from_dict(TABLES).task("1")
+    assert re.fullmatch("[0-9a-f]{64}", task) and task != Job.from_dict(TABLES).digest("1")
+    for change in ({"job__timeout": 61}, {"network__encrypt": False}, {"checkpoint__resume": "require"}):
+        assert Job.from_dict(tables(**change)).task("1") == task
+    for change in ({"job__seed": 1}, {"solver__steps": 4}, {"data__impute": "mean"}, {"reveal__to": ["north"]}):
+        assert Job.from_dict(tables(**change)).task("1") != task
+    assert Job.from_dict(TABLES).task("2") != task
 
 
 def test_the_digest_changes_with_the_version() -> None:

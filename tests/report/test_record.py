@@ -16,6 +16,11 @@ def test_paths_of_a_party_are_taken_out_and_nothing_else() -> None:
     assert example().job["data"] == {}  # the section of that name stays
 
 
+def test_where_checkpoints_are_is_taken_out_too() -> None:
+    job = example().job | {"checkpoint": {"every": 5, "resume": True, "folder": "/mine", "keys": "/mine/too"}}
+    assert example(job=job).job["checkpoint"] == {"every": 5, "resume": True}
+
+
 def test_roles_are_read_from_the_job() -> None:
     record = example(report={})
     assert (record.compute_parties, record.dealer, record.having("data")) == (

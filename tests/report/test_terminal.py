@@ -35,6 +35,12 @@ def test_the_whole_summary() -> None:
     assert summary(example(report=PLAIN), files) == SEEN
 
 
+def test_a_run_that_resumed_says_so() -> None:
+    said = summary(example(report={**PLAIN, "iterations": 100, "resumed_after": 40})).splitlines()
+    assert said[-3] == "Resumed after iteration 40 of 100; the cost is that of the rest."
+    assert said[-2].startswith("Cost: ")
+
+
 def test_what_is_not_known_is_left_out() -> None:
     lines = summary(example(report={}, ledger=[])).splitlines()
     assert lines[0] == "made-up: linear regression of y on 5 columns"

@@ -1,0 +1,54 @@
+"""The hook of an iterative solver through which its state outlives the run.
+
+    step, state = keeper.resume({"weights": w, "velocity": velocity})
+    for i in range(step, iterations):
+        ...                                                     # opens something: all compute parties, in step
+        keeper.offer(i + 1, {"weights": w, "velocity": velocity})
+
+The state is all that an iteration needs of those before it. Rows, pinned matrices and correlated randomness are none of
+it: a run that resumes shares the rows anew, under keys and masks of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Self
+
+from mpcfl.sharing.share import Share
+
+State = Mapping[str, Share]
+
+
+class Keeper:
+    """Keeps nothing. `start`: the iterations that are done when the solver begins: 0, or in the plan of a run that
+    resumed what that run began with (`planned`). `bounds`: those of the state then, by name."""
+
+    def __init__(self, start: int = 0, bounds: Mapping[str, float] | None = None) -> None:
+        self.start, self._bounds = start, dict(bounds or {})
+
+    def resume(self, state: State) -> tuple[int, dict[str, Share]]:
+        """(iterations that are done, the state after them), from the `state` of a fresh start. Call it once, before
+        the first iteration. No round."""
+        return self.start, {
+            name: Share(share.session, share._ring, scale=share.scale, bound=self._bounds.get(name, share.bound))
+            for name, share in state.items()
+        }
+
+    def offer(self, step: int, state: State) -> None:
+        """The state after `step` iterations, to be kept or not. Call it at the end of every iteration. No round."""
+
+    def planned(self) -> Keeper:
+        """What the plan of this run is made with: `train(dry, ..., keeper.planned())` costs what the run cost."""
+        return Keeper(self.start, self._bounds)
+
+    def settle(self, *, done: bool) -> None:
+        """The last word: whether this party has all that it wanted of the run. Every party calls it."""
+
+    def close(self) -> None:
+        """Let others use what this keeper holds open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,195 @@
+"""Training that is cut off and goes on: the weights, the plan, and what a party sees of both runs.
+
+*How far two runs may be apart.* Each rounds at random in every iteration; apart from that they are the same map, which
+for these step sizes brings two states no further from each other. So the distance of the weights is that of a sum of
+roundings, two for each iteration, and heavy-ball momentum m lets none grow beyond 1 / (1 - sqrt(m)) of itself.
+
+- logistic: a sum of 2 K products of numbers rounded at 16 bits (`protocols/sigmoid.py`), whose errors are independent
+  of each other and of mean zero, since the masks are uniform: a standard deviation of s = 2^-16 sqrt(2 K / 24) / factor
+  a row, factor >= 1/2. Through lr/n X.T, with columns of norm sqrt(n), that is a vector of size lr s sqrt(d / n).
+  Truncation at 27 bits or more and dropped bits of z are far below. The tolerance is five times the root of the sum of
+  the squares.
+- linear: truncation alone, less than one unit of 2^-23 a weight and iteration, whatever the masks.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_breast_cancer
+
+from mpcfl.data.facts import Facts
+from mpcfl.errors import GuardError, PartyError
+from mpcfl.models.losses.logistic import Logistic
+from mpcfl.models.settings import Settings
+from mpcfl.models.training import Outcome, train
+from mpcfl.protocols.harmonics import Series, fingerprint
+from mpcfl.sharing.checkpoints import agree_on_checkpoints
+from mpcfl.sharing.keeper import Keeper
+from mpcfl.solvers.gradient import Gradient
+from mpcfl.solvers.objective import Objective
+from mpcfl.solvers.penalty import Penalty
+from mpcfl.world.session import Session
+from tests.joint import Array, facts_for, tables_of
+from tests.parties import roster, run_with_sessions
+
+CANCER = load_breast_cancer()
+X: Array = (CANCER.data - CANCER.data.mean(axis=0)) / CANCER.data.std(axis=0)
+Y: Array = CANCER.target.astype(np.float64)
+ITERATIONS, EVERY = 12, 4
+SERIES = Series(32, 32)
+
+
+def objective(series: Series, l2: float) -> Objective:
+    return Objective(loss=Logistic(series), penalty=Penalty(l2=l2))
+
+
+LOGISTIC = Settings(
+    model="logistic", objective=objective(SERIES, 1.0), solver=Gradient(learning_rate=0.5, iterations=ITERATIONS)
+)
+LINEAR = Settings(solver=Gradient(learning_rate=0.05, iterations=ITERATIONS))
+
+
+@dataclass
+class Fit:
+    """A run, whether it came to its end or not; lists are by rank."""
+
+    settings: Settings
+    facts: Facts
+    outcomes: list[Outcome] = field(default_factory=list)
+    sessions: list[Session] = field(default_factory=list)
+    plans: list[Keeper] = field(default_factory=lambda: [Keeper()] * 3)
+
+    @property
+    def weights(self) -> Array:
+        return np.append(self.outcomes[0].coefficients, self.outcomes[0].intercept)
+
+    def received(self, rank: int) -> set[int]:
+        """All 64-bit words that this party was sent in messages of at least 31 of them."""
+        views = [view for view in self.sessions[rank].wire.view if view.dtype == torch.uint8 and view.numel() >= 8 * 31]
+        return {word for view in views for word in view[: view.numel() // 8 * 8].view(torch.int64).tolist()}
+
+
+class CutOff(Exception):
+    """A party is gone."""
+
+
+def fit(settings: Settings, folder: Path, *, partition: str = "horizontal", cut_off_at: int = 0) -> Fit:
+    """Two compute parties and a dealer who owns rows too; `cut_off_at`: p1 is gone as it begins that iteration."""
+    who = roster(2, owners=3)
+    tables = tables_of(X, Y, who.owners, partition)
+    run = Fit(settings, facts_for(tables, who, partition))
+
+    def program(session: Session) -> Outcome:
+        def gone(_: str, begins: int, __: int) -> None:
+            if session.rank == 1 and begins == cut_off_at:
+                raise CutOff
+
+        session.on_step = gone
+        run.sessions.append(session)
+        with agree_on_checkpoints(session, folder=folder, keys=folder / "keys", job="j", every=EVERY) as keeper:
+            outcome = train(session, run.facts, settings, tables.get(session.rank), keeper)
+            run.plans[session.rank] = keeper.planned()
+        return outcome
+
+    try:
+        run.outcomes, _ = run_with_sessions(who, program)
+    except (CutOff, PartyError):
+        assert cut_off_at
+    run.sessions.sort(key=lambda session: session.rank)
+    return run
+
+
+def fit_in_two_runs(settings: Settings, folder: Path, partition: str = "horizontal") -> list[Fit]:
+    """Cut off in the seventh iteration: six are done, four of them are kept."""
+    return [fit(settings, folder, partition=partition, cut_off_at=7), fit(settings, folder, partition=partition)]
+
+
+def tolerance(settings: Settings) -> float:
+    """See above."""
+    solver, d = settings.solver, X.shape[1] + 1
+    assert isinstance(solver, Gradient)
+    growth = 1 / (1 - math.sqrt(solver.momentum))
+    if settings.model == "linear":
+        return growth * 2 * ITERATIONS * math.sqrt(d) * 2.0**-23
+    row = 2.0**-15 * math.sqrt(2 * SERIES.terms / 24)
+    step = solver.learning_rate * row * math.sqrt(d / (solver.batch or len(X)))
+    return 5 * growth * step * math.sqrt(2 * ITERATIONS)
+
+
+BATCHES = {"batch": 100, "momentum": 0.5}
+CASES = {
+    "logistic": (LOGISTIC, "horizontal"),
+    "logistic, vertical": (LOGISTIC, "vertical"),
+    "logistic, batches and momentum": (replace(LOGISTIC, solver=replace(LOGISTIC.solver, **BATCHES)), "horizontal"),
+    "linear": (LINEAR, "horizontal"),
+    "linear, batches and momentum": (replace(LINEAR, solver=replace(LINEAR.solver, **BATCHES)), "horizontal"),
+}
+
+
+@pytest.mark.parametrize("settings, partition", CASES.values(), ids=CASES.keys())
+def test_a_run_in_two_parts_ends_where_one_in_one_does(settings: Settings, partition: str, tmp_path: Path) -> None:
+    whole = fit(settings, tmp_path / "whole", partition=partition)
+    first, second = fit_in_two_runs(settings, tmp_path / "parts", partition)
+    assert not first.outcomes and second.plans[0].start == 4
+    apart = float(np.linalg.norm(whole.weights - second.weights))
+    assert 0 < apart < tolerance(settings)
+    assert tolerance(settings) < 1e-3 * np.linalg.norm(whole.weights)
+
+
+@pytest.mark.parametrize("settings, partition", CASES.values(), ids=CASES.keys())
+def test_a_run_that_resumes_costs_what_its_plan_says(settings: Settings, partition: str, tmp_path: Path) -> None:
+    """At every party, to the byte: the plan is told where the run began, by `Keeper.planned`."""
+    _, second = fit_in_two_runs(settings, tmp_path, partition)
+    for session, plan in zip(second.sessions, second.plans, strict=True):
+        dry = Session.dry(session.roster, session.rank)
+        train(dry, second.facts, settings, None, plan)
+        for phase in ("offline", "online"):
+            assert dry.meter.exact().get(phase) == session.meter.exact().get(phase)
+
+
+def test_what_the_guard_saw_before_is_not_forgotten(tmp_path: Path) -> None:
+    """Rows are out of the range in the first iterations only, before the checkpoint: there are still no weights."""
+    shrinking = Gradient(learning_rate=0.5, iterations=ITERATIONS, init="random")
+    settings = replace(LOGISTIC, objective=objective(Series(16, 16), 1.6 * len(X)), solver=shrinking)
+    with pytest.raises(GuardError, match="left the range"):
+        fit(settings, tmp_path / "whole")
+    with pytest.raises(GuardError, match="left the range"):
+        fit_in_two_runs(settings, tmp_path / "parts")
+
+
+def test_the_iterations_that_are_done_cost_nothing_again(tmp_path: Path) -> None:
+    """Four rounds each. Sharing and pinning the rows is done again: they are kept nowhere."""
+    whole = fit(LOGISTIC, tmp_path / "whole")
+    _, second = fit_in_two_runs(LOGISTIC, tmp_path / "parts")
+    for rank in (0, 1):
+        rounds = [run.sessions[rank].meter.total("online").rounds for run in (whole, second)]
+        assert rounds[0] - rounds[1] == 4 * 4
+
+
+def test_nothing_that_a_party_saw_of_one_run_comes_again(tmp_path: Path) -> None:
+    """Not one word of it but the public coefficients of the series, which the parties compare: rows, weights and
+    gradients are opened under masks of this run alone."""
+    first, second = fit_in_two_runs(LOGISTIC, tmp_path)
+    public = set(np.frombuffer(fingerprint(SERIES), dtype=np.int64).tolist())
+    for rank in (0, 1):
+        before, after = (run.received(rank) for run in (first, second))
+        assert min(len(before), len(after)) > X.size
+        assert before & after == public
+
+
+def test_a_run_without_checkpoints_is_the_run_that_it_was(tmp_path: Path) -> None:
+    """Keeping costs nothing online or offline."""
+    who = roster(2, owners=3)
+    tables = tables_of(X, Y, who.owners, "horizontal")
+    facts = facts_for(tables, who, "horizontal")
+    _, sessions = run_with_sessions(who, lambda s: train(s, facts, LOGISTIC, tables.get(s.rank)))
+    kept = fit(LOGISTIC, tmp_path)
+    for plain, session in zip(sessions, kept.sessions, strict=True):
+        for phase in ("offline", "online"):
+            assert plain.meter.exact().get(phase) == session.meter.exact().get(phase)
