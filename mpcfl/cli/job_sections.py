@@ -4,6 +4,7 @@ A section checks its own values when it is made, from a file or from Python. Wha
 checked in `job.py`.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -13,6 +14,7 @@ from mpcfl.data.names import did_you_mean
 from mpcfl.errors import JobError
 from mpcfl.models.families import MODELS, Parameters
 from mpcfl.models.losses.class_weight import checked as class_weight_of
+from mpcfl.protocols.exponential import RANGES
 from mpcfl.solvers.penalty import NAMES as PENALTIES
 
 ROLES = ("data", "compute", "dealer")
@@ -59,11 +61,11 @@ class Model:
 
     name: str
     """One of "linear" (ordinary least squares), "ridge", "logistic" (classes coded 0, 1, ...), "svm" (linear support
-    vector machine with squared hinge loss), "huber" (robust regression)."""
+    vector machine with squared hinge loss), "huber" (robust regression), "poisson", "gamma" (both with a log link)."""
     fit_intercept: bool = True
     """Whether the model has an intercept, which is never penalised; false: the data are taken as centred."""
     alpha: float = 1.0
-    """Ridge, huber: the penalty on the squared weights, at least 0."""
+    """Ridge, huber, poisson, gamma: the penalty on the squared weights, at least 0, as in scikit-learn."""
     C: float = 1.0
     """Logistic, svm: inverse of the penalty on the weights, more than 0, as in scikit-learn."""
     penalty: str = "l2"
@@ -88,6 +90,12 @@ class Model:
     """Models of rows: a column that is added to X w with weight 1; it is no feature."""
     exposure: str | None = None
     """Models of rows: a column, more than 0, whose logarithm is added to X w; it is no feature."""
+    unit: float = 1.0
+    """Poisson, gamma: what the target is measured in, more than 0: best near its mean, so that training starts at the
+    right height."""
+    log_range: int = 8
+    """Poisson, gamma: 1, 2, 4 or 8. A run in which a mean (gamma: a value over its mean) leaves e^(-1.5 log_range) to
+    e^(log_range / 2) units ends with an error; a large range costs bits."""
     standard_errors: bool = False
     """Linear with the doubling solver only: reveal standard errors, t and p values beside the weights."""
 
@@ -107,6 +115,8 @@ class Model:
         need("[model] epsilon", 0 < self.epsilon <= 64, "must be more than 0 and at most 64")
         class_weight_of(self.class_weight, self.classes)
         once("[model] sample_weight, offset, exposure", self.aside.names)
+        need("[model] unit", 0 < self.unit < math.inf, "must be more than 0")
+        need("[model] log_range", self.log_range in RANGES, "must be 1, 2, 4 or 8")
         need("[model] standard_errors", not self.standard_errors or self.name == "linear", "is for model 'linear'")
 
     @property

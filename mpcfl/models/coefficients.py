@@ -14,7 +14,8 @@ def coefficients_of(weights: Array, settings: Settings) -> tuple[Array, float | 
     """(coef, intercept) of weights (d',), the intercept last if there is one: (d,) and a number. Of weights
     (d', classes): (classes, d) and (classes,)."""
     slopes = weights[:-1] if settings.fit_intercept else weights
-    constant = weights[-1].copy() if settings.fit_intercept else np.zeros(weights.shape[1:])
+    shift = settings.objective.loss.shift if settings.objective is not None else 0.0
+    constant = weights[-1] + shift if settings.fit_intercept else np.zeros(weights.shape[1:])
     return slopes.T.copy(), float(constant) if weights.ndim == 1 else constant
 
 

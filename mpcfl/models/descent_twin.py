@@ -31,7 +31,7 @@ def descent_twin(
     """
     if objective.loss.class_weight == "balanced":
         objective = objective.with_class_weight({k: len(y) / (2 * float((y == k).sum())) for k in (0, 1)})
-    loss, penalty, features = objective.loss, objective.penalty, x.shape[1]
+    loss, penalty, features = objective.loss, objective.penalty.over(len(x)), x.shape[1]
     z, coded = np.c_[x, np.ones(len(x))] if fit_intercept else x, loss.code(y, "the joint table", facts.target)
     coded = with_aside(coded, aside or {}, facts.aside, "the joint table")
     z = z if coded.sign is None else z * coded.sign[:, None]

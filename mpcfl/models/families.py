@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from mpcfl.errors import JobError
 from mpcfl.models.losses.class_weight import ClassWeight, checked
+from mpcfl.models.losses.gamma import Gamma
 from mpcfl.models.losses.huber import Huber
 from mpcfl.models.losses.logistic import Logistic
+from mpcfl.models.losses.poisson import Poisson
 from mpcfl.models.losses.squared_hinge import SquaredHinge
 from mpcfl.protocols.harmonics import Series
 from mpcfl.solvers.objective import Objective
@@ -16,11 +18,11 @@ from mpcfl.solvers.penalty import Penalty, penalty_of
 
 LEAST_SQUARES = ("linear", "ridge")
 """They need the Gram matrix only, not every row in every iteration."""
-BY_ROWS = ("logistic", "svm", "huber")
+BY_ROWS = ("logistic", "svm", "huber", "poisson", "gamma")
 MODELS = (*LEAST_SQUARES, *BY_ROWS)
 SIGMOID: Mapping[str, float] = {"range": 32, "error": 1e-4}
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
-    "alpha": ("ridge", "huber"),
+    "alpha": ("ridge", "huber", "poisson", "gamma"),
     "C": ("logistic", "svm"),
     "penalty": ("logistic",),
     "l1_ratio": ("logistic",),
@@ -32,13 +34,16 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "sample_weight": BY_ROWS,
     "offset": BY_ROWS,
     "exposure": BY_ROWS,
+    "unit": ("poisson", "gamma"),
+    "log_range": ("poisson", "gamma"),
 }
 """The models that have a parameter; a parameter that is not here belongs to all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parameters:
-    """Defaults of all models. `sigmoid`: range and error of the series; `range`: of z in piecewise linear losses."""
+    """Defaults of all models. `sigmoid`: range and error of the series; `range`: of z in piecewise linear losses;
+    `unit` and `log_range`: see `mpcfl.models.losses.log_link`."""
 
     alpha: float = 1.0
     C: float = 1.0
@@ -49,6 +54,8 @@ class Parameters:
     range: float = 32.0
     epsilon: float = 1.35
     class_weight: ClassWeight = None
+    unit: float = 1.0
+    log_range: int = 8
 
 
 def objective_of(model: str, parameters: Parameters) -> Objective | None:
@@ -65,6 +72,10 @@ def objective_of(model: str, parameters: Parameters) -> Objective | None:
         return Objective(loss=SquaredHinge(p.range, checked(p.class_weight)), penalty=Penalty(l2=1 / p.C))
     if model == "huber":  # scikit-learn's loss is twice this one
         return Objective(loss=Huber(p.epsilon, p.range), penalty=Penalty(l2=p.alpha))
+    if model == "poisson":  # scikit-learn's penalty stands beside the mean of losses in units of 1
+        return Objective(loss=Poisson(p.log_range, p.unit), penalty=Penalty(l2=p.alpha / p.unit, per_row=True))
+    if model == "gamma":
+        return Objective(loss=Gamma(p.log_range, p.unit), penalty=Penalty(l2=p.alpha, per_row=True))
     raise JobError(f"there is no model '{model}'", hint=f"the models are {', '.join(MODELS)}")
 
 

@@ -32,6 +32,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.objective is not None and not isinstance(self.solver, Gradient):
             raise JobError(f"model '{self.model}' needs the gradient solver", hint='[solver] name = "gradient"')
+        if self.objective is not None and self.objective.loss.shift and not self.fit_intercept:
+            raise JobError("a target in units other than 1 needs an intercept", hint="leave [model] unit out")
         if isinstance(self.solver, Gradient) and (self.metrics or self.standard_errors):
             raise JobError(
                 "metrics and standard errors are computed at the optimum, which the gradient solver does not promise",

@@ -7,8 +7,9 @@
 
 1.5 n + 2 d' elements, whatever d' is. The state is the last two iterates, so that either momentum is a public multiple
 of it: a step starts from w + m (w - w_before), which takes d' elements more and no round, and the gradient is taken at
-w (heavy ball) or at the start of the step too (Nesterov, 1983). Every iteration adds to the guard how many rows have
-left the range in which f is right; one comparison at the end says whether it was ever more than half a row.
+w (heavy ball) or at the start of the step too (Nesterov, 1983); the penalty is then part of that multiple, and takes no
+headroom from the gradient. Every iteration adds to the guard how many rows have left the range in which f is right; one
+comparison at the end says whether it was ever more than half a row.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ from mpcfl.protocols.truncation import truncation
 from mpcfl.sharing.keeper import Keeper
 from mpcfl.sharing.share import Share, zeros
 from mpcfl.solvers.gradient import Gradient
-from mpcfl.solvers.objective import GUARD_SCALE, Objective
+from mpcfl.solvers.objective import Objective
 from mpcfl.solvers.pinned_rows import PinnedRows, pin_rows
 from mpcfl.solvers.row_gradient import Scales, largest_gradient, layout_of, row_gradient
 from mpcfl.world.session import Session
 
-_MIX_BITS = 14  # of the momentum
+_MIX_BITS = 14  # of the momentum, where the gradient is taken
+_MOVE_BITS = 20  # of momentum and penalty, where they move the weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,13 @@ def descend(
     Cost: that of `pin_rows`, 4 rounds an iteration where f takes 1, with an l1 penalty 2 more, 3 for the guard.
     """
     objective.loss.agree(session)
+    objective = objective.over(facts.training_rows)
     chosen = batches(facts, solver.batch)
     scales = _scales(facts, objective, solver, max(map(len, chosen)))
     rows = pin_rows(session, own, facts, chosen, layout_of(facts, objective, scales, fit_intercept))
     first = solver.start(facts, fit_intercept, objective.loss.classes)
     w = zeros(session, tuple(first.shape), scale=scales.weights) + first
-    fresh = State(w, w, zeros(session, (), scale=scales.bits + GUARD_SCALE))
+    fresh = State(w, w, zeros(session, (), scale=objective.loss.guard_scale(scales.bits)))
     done, shares = keeper.resume(fresh.shares)
     state = State(**shares)
     for i in range(done, solver.iterations):
@@ -79,35 +82,69 @@ def descend(
 
 
 def _scales(facts: Facts, objective: Objective, solver: Gradient, rows: int) -> Scales:
-    rate = solver.learning_rate / rows
-    step = rate * largest_gradient(facts, objective, rows) / (1 - solver.momentum)
+    rate, largest = solver.learning_rate / rows, largest_gradient(facts, objective, rows)
     start = float(solver.start(facts, False).abs().max())
-    finer = _MIX_BITS if solver.momentum else 0
-    return Scales(facts, objective, rows=rows, rate=rate, travelled=start + solver.iterations * step, finer=finer)
+    travelled = start + solver.iterations * rate * largest / (1 - solver.momentum)
+    # w <- (1 - rate l2) w - rate g: without momentum l2 |w| grows no further than g, which is the decay's own limit
+    decay = 0.0 if solver.momentum else min(objective.penalty.l2 * travelled, objective.penalty.l2 * start + largest)
+    return Scales(
+        facts,
+        objective,
+        rows=rows,
+        rate=rate,
+        travelled=travelled,
+        decay=decay,
+        finer=_MIX_BITS if solver.momentum and solver.nesterov else 0,
+        moved=_moved(solver.momentum, rate * largest, rate * objective.penalty.l2 * travelled),
+        moved_finer=_MOVE_BITS if solver.momentum else 0,
+    )
+
+
+def _moved(momentum: float, step: float, decay: float) -> float:
+    """Public bound of `_momentum`."""
+    return momentum * step / (1 - momentum) + (1 + 2 * momentum) * decay if momentum else 0.0
 
 
 def _step(
     rows: PinnedRows, state: State, objective: Objective, solver: Gradient, scales: Scales, features: int
 ) -> Protocol:
     """The state after one more iteration."""
-    mixed = _mixed(state, solver.momentum, scales)
-    at = mixed if solver.nesterov else state.w
+    nesterov = solver.nesterov and solver.momentum
+    at = _ahead(state, solver.momentum, scales) if nesterov else state.w
     total, gone = yield from row_gradient(rows, at, objective, scales, features)
     change = truncation(total.divided_by_power(scales.shift), scales.drop + scales.shift)
     if solver.momentum:
-        start, change = yield from parallel(truncation(mixed, _MIX_BITS), change)
+        moved = _momentum(state, solver, scales, objective.penalty.l2, features)
+        moved, change = yield from parallel(truncation(moved, _MOVE_BITS), change)
+        change = change - moved
     else:
-        start, change = state.w, (yield from change)
-    w = (start - change).within(scales.travelled)  # Scales: the penalty can only shorten the way
+        change = yield from change
+    w = (state.w - change).within(scales.travelled)  # Scales: the penalty can only shorten the way
     w = yield from objective.penalty.shrink(w, scales.rate, features)
     return State(w, state.w, state.left if gone is None else state.left + gone)
 
 
-def _mixed(state: State, momentum: float, scales: Scales) -> Share:
+def _ahead(state: State, momentum: float, scales: Scales) -> Share:
     """w + momentum (w - before), exact, at a larger scale."""
     m = round(momentum * 2**_MIX_BITS)
     ahead = state.w * ((1 << _MIX_BITS) + m) - state.before * m
     return ahead.divided_by_power(_MIX_BITS).within(3 * scales.travelled)
+
+
+def _momentum(state: State, solver: Gradient, scales: Scales, l2: float, penalised: int) -> Share:
+    """momentum (w - before) - rate l2 (point of the gradient), at a larger scale."""
+    m, decay = solver.momentum, scales.rate * l2
+    kept, back = (m - decay * (1 + m), m - decay * m) if solver.nesterov else (m - decay, m)
+
+    def column(penalised_value: float) -> torch.Tensor:
+        values = torch.full((len(state.w), *[1] * (len(state.w.shape) - 1)), round(m * 2**_MOVE_BITS))
+        values[:penalised] = round(penalised_value * 2**_MOVE_BITS)
+        return values
+
+    moved = state.w.times(column(kept), scale=_MOVE_BITS, bound=2.0)
+    moved = moved - state.before.times(column(back), scale=_MOVE_BITS, bound=1.0)
+    largest = scales.rate * scales.total / scales.factor
+    return moved.within(_moved(m, largest, decay * scales.travelled))
 
 
 def _stayed(left: Share) -> Protocol:

@@ -47,6 +47,8 @@ class Loss(ABC):
     """Weight of the rows of class 0 and of class 1; "balanced" until the classes have been counted."""
     classes = 1
     """Columns of weights that are trained at once, one against the rest each; 1: a vector of weights."""
+    shift = 0.0
+    """What the intercept that was trained lacks, public."""
 
     @abstractmethod
     def code(self, y: Array, name: str, target: str) -> Coded:
@@ -54,8 +56,8 @@ class Loss(ABC):
 
     @abstractmethod
     def derivative(self, z: Share, *, bits: int, factor: float) -> Protocol:
-        """(factor * f(z) at scale 2 bits, guard or None). The guard, like z and at scale bits + 16: 0 while a row is
-        within half the range, 1/2 at its end, 1 beyond. `factor`: public, in [1/2, 1)."""
+        """(factor * f(z) at scale 2 bits, guard or None). The guard, like z and at `guard_scale`: 0 while a row is well
+        within the range, 1/2 at its end, 1 or more beyond. `factor`: public, in [1/2, 1)."""
 
     @abstractmethod
     def derivative_of(self, z: Array) -> Array:
@@ -64,6 +66,10 @@ class Loss(ABC):
     @abstractmethod
     def value_of(self, z: Array, coded: Coded) -> Array:
         """The loss of each row, in float64."""
+
+    def guard_scale(self, bits: int) -> int:
+        """Of the guard that belongs to a derivative of 2 bits."""
+        return bits + GUARD_SCALE
 
     def fingerprint(self) -> bytes:
         """Public numbers that multiply shares, and so must be the same to the last bit everywhere."""
@@ -91,6 +97,10 @@ class Objective:
         loss = copy(self.loss)
         loss.class_weight = weights
         return replace(self, loss=loss)
+
+    def over(self, rows: int) -> Objective:
+        """With the penalty that belongs beside a sum over so many rows."""
+        return replace(self, penalty=self.penalty.over(rows))
 
     @property
     def rounds(self) -> int:

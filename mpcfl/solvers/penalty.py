@@ -22,10 +22,15 @@ NAMES = ("l2", "l1", "elasticnet", "none")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Penalty:
-    """l1, l2: at least 0, in units of the loss of one row."""
+    """l1, l2: at least 0, beside the sum of the losses, or beside their mean where `per_row` says so."""
 
     l1: float = 0.0
     l2: float = 0.0
+    per_row: bool = False
+
+    def over(self, rows: int) -> Penalty:
+        """The same penalty beside a sum over so many rows."""
+        return Penalty(l1=self.l1 * rows, l2=self.l2 * rows) if self.per_row else self
 
     def shrink(self, w: Share, step: float, penalised: int) -> Protocol:
         """The proximal step of length `step` on the first `penalised` of the weights (d', ...). Cost: none without l1,

@@ -26,12 +26,24 @@ class Scales:
 
     A gradient is multiplied by `factor` = rate 2^shift in [1/2, 1) as it is made, and divided by 2^shift for nothing,
     so that no public factor is left. rate: learning rate over rows. `travelled`: public bound of every weight.
-    `finer`: bits that the point of the gradient may have beyond those of the weights. JobError: the penalty would make
-    the weights swing. HeadroomError: too few bits are left.
+    `decay`: public bound of l2 w, default l2 `travelled`; 0: the solver takes care of it, the gradient is without.
+    `finer`: bits that the point of the gradient may have beyond those of the weights. `moved`: public bound of what the solver adds
+    to the weights besides, `moved_finer` bits beyond them. JobError: the penalty would make the weights swing.
+    HeadroomError: too few bits are left.
     """
 
     def __init__(
-        self, facts: Facts, objective: Objective, *, rows: int, rate: float, travelled: float, finer: int = 0
+        self,
+        facts: Facts,
+        objective: Objective,
+        *,
+        rows: int,
+        rate: float,
+        travelled: float,
+        decay: float | None = None,
+        finer: int = 0,
+        moved: float = 0.0,
+        moved_finer: int = 0,
     ) -> None:
         loss, l2 = objective.loss, objective.penalty.l2
         if rate * l2 > 1:
@@ -40,12 +52,15 @@ class Scales:
                 hint=f"use a learning_rate of {rows / l2:.2g} or less",
             )
         self.rate, self.shift, self.travelled = rate, -math.floor(math.log2(rate)) - 1, travelled
+        self.decay = _AHEAD * l2 * travelled if decay is None else decay
         self.factor = rate * 2.0**self.shift
-        self.total = self.factor * (largest_gradient(facts, objective, rows) + _AHEAD * l2 * travelled)
+        self.total = self.factor * (largest_gradient(facts, objective, rows) + self.decay)
         self.bits = min(_LARGEST, math.floor((_BITS - math.log2(self.total)) / 3))
-        whole = math.ceil(math.log2(_AHEAD * travelled + 1))
         self.weights = min(
-            3 * self.bits - _PENALTY_BITS, _RING - loss.predictor_bits - self.bits - finer, _BITS - finer - whole
+            3 * self.bits - _PENALTY_BITS,
+            _RING - loss.predictor_bits - self.bits - finer,
+            _BITS - math.ceil(math.log2(_AHEAD * travelled + 1)),
+            _BITS - moved_finer - math.ceil(math.log2(moved + 1)),
         )
         if self.weights < _LEAST:
             raise HeadroomError(
@@ -86,8 +101,9 @@ def layout_of(facts: Facts, objective: Objective, scales: Scales, fit_intercept:
 
 
 def row_gradient(rows: PinnedRows, at: Share, objective: Objective, scales: Scales, penalised: int) -> Protocol:
-    """(total, gone): factor * (X.T (f(z) - response) + l2 w) at scale 3 bits; how many rows have left the range, (), or
-    None. at: (d', ...), its first `penalised` rows under the penalty. Cost: 2 rounds and that of the loss."""
+    """(total, gone): factor * (X.T (f(z) - response) + l2 w) at scale 3 bits, without the second term where the scales
+    have no decay; how many rows have left the range, (), or None. at: (d', ...), its first `penalised` rows under the
+    penalty. Cost: 2 rounds and that of the loss."""
     z = yield from rows.x.times(at)
     z = z.at_scale(scales.predictor)  # only its last bits matter where f is periodic: nothing is lost
     if rows.offset is not None:
@@ -95,7 +111,8 @@ def row_gradient(rows: PinnedRows, at: Share, objective: Objective, scales: Scal
     value, gone = yield from objective.loss.derivative(z, bits=scales.bits, factor=scales.factor)
     error = value if rows.response is None else value - rows.response
     total = yield from rows.weighted.transposed_times(error.within(objective.loss.slope * scales.factor))
-    total = total + _decay(at, objective.penalty.l2 * scales.factor, total.scale, penalised)
+    if scales.decay:
+        total = total + _decay(at, objective.penalty.l2 * scales.factor, total.scale, penalised)
     return total.within(scales.total), None if gone is None else gone.reshape(-1).sum(0)
 
 

@@ -83,7 +83,7 @@ def test_a_wrong_type_is_refused_by_name(change: dict[str, Any], words: str) -> 
         ({"job__name": " "}, "[job] name must not be empty"),
         ({"job__target": ""}, "[job] target must not be empty"),
         ({"job__model": "linaer"}, "did you mean 'linear'?"),
-        ({"job__model": "poisson"}, "[job] model: 'poisson' is not known"),
+        ({"job__model": "tweedie"}, "[job] model: 'tweedie' is not known"),
         ({"job__partition": "diagonal"}, "[job] partition: 'diagonal' is not known"),
         ({"job__timeout": 0}, "[job] timeout must be more than 0"),
         ({"job__seed": -1}, "[job] seed must be at least 0"),

@@ -21,8 +21,10 @@ def standardised(x: Array) -> Array:
 
 CANCER = standardised(load_breast_cancer().data), load_breast_cancer().target.astype(float)
 DIABETES = standardised(load_diabetes(scaled=False).data), standardised(load_diabetes(scaled=False).target)
+RATES_OF_MEAN_1 = DIABETES[0], load_diabetes().target / load_diabetes().target.mean()
 TABLES: dict[str, tuple[Array, Array]] = {"logistic": CANCER, "svm": CANCER, "huber": DIABETES}
-RATES = {"logistic": 0.1, "svm": 0.02, "huber": 0.1}
+TABLES |= {"poisson": RATES_OF_MEAN_1, "gamma": RATES_OF_MEAN_1}
+RATES = {"logistic": 0.1, "svm": 0.02, "huber": 0.1, "poisson": 0.1, "gamma": 0.1}
 
 
 def settings(model: str, iterations: int, **parameters: float) -> Settings:
