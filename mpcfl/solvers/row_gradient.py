@@ -27,8 +27,8 @@ class Scales:
     A gradient is multiplied by `factor` = rate 2^shift in [1/2, 1) as it is made, and divided by 2^shift for nothing,
     so that no public factor is left. rate: learning rate over rows. `travelled`: public bound of every weight.
     `decay`: public bound of l2 w, default l2 `travelled`; 0: the solver takes care of it, the gradient is without.
-    `finer`: bits that the point of the gradient may have beyond those of the weights. `moved`: public bound of what the solver adds
-    to the weights besides, `moved_finer` bits beyond them. JobError: the penalty would make the weights swing.
+    `finer`: bits that the point of the gradient may have beyond those of the weights. `moved`: public bound of what the
+    solver adds to the weights besides, `moved_finer` bits beyond them. JobError: the penalty would make them swing.
     HeadroomError: too few bits are left.
     """
 
