@@ -61,15 +61,15 @@ def deal(session: Session, recipe: Recipe) -> tuple[Tensors, Tensors]:
 
 
 def _receive(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors, Tensors]:
-    dealer, is_last = session.roster.dealer, session.rank == session.roster.last
-    count = _count(recipe.derived)
+    dealer, count = session.roster.dealer, _count(recipe.derived)
+    awaited = session.rank == session.roster.last and count > 0
     if session.dry_run:
         masks, derived = _empty(recipe.masks), _empty(recipe.derived)
     else:
         draw = session.draw(dealer, operation)
-        masks = _elements(draw, recipe.masks)
-        derived = [] if is_last and count else _elements(draw, recipe.derived)
-    if is_last and count:
+        drawn = _elements(draw, [*recipe.masks, *([] if awaited else recipe.derived)])
+        masks, derived = drawn[: len(recipe.masks)], drawn[len(recipe.masks) :]
+    if awaited:
         flat = session.exchange({}, {dealer: ((count,), torch.int64)}, rounds=0)[dealer]
         derived = _shaped(flat, recipe.derived)
     return masks, derived
@@ -82,13 +82,13 @@ def _correct(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors,
     own: tuple[Tensors, Tensors] = _empty(recipe.masks), _empty(recipe.derived)
     correction = blank((count,))
     if not session.dry_run:
-        totals = [torch.zeros(shape, dtype=torch.int64) for shape in recipe.masks]
+        totals: Tensors = []
         every: Tensors = []
         rest: list[tuple[int, Draw]] = []
         for rank in session.roster.compute:
             draw = _own_draw(session) if rank == session.rank else session.draw(rank, operation)
             masks = _elements(draw, recipe.masks)
-            totals = [combine(total, mask) for total, mask in zip(totals, masks, strict=True)]
+            totals = [combine(total, mask) for total, mask in zip(totals, masks, strict=True)] if totals else masks
             every += masks if recipe.apart else []
             if rank == session.rank:
                 own = masks, _elements(draw, recipe.derived)
@@ -98,7 +98,7 @@ def _correct(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors,
         if session.is_compute:
             correction = part(correction, _flat(own[1]))
         for _, draw in rest:
-            correction = part(correction, _flat(_elements(draw, recipe.derived)))
+            correction = part(correction, draw.elements(count))
     if count:
         session.exchange({last: correction}, {}, rounds=0)
     return own
@@ -114,9 +114,12 @@ def _arithmetic(recipe: Recipe) -> tuple[Combination, Combination]:
 def _by_lanes(combination: Combination, bits: int) -> Combination:
     dtype = LANES[bits]
 
+    def split(x: torch.Tensor) -> torch.Tensor:
+        # as_strided: torch takes a tensor of at most one element for contiguous whatever its stride, and then cannot
+        return x.reshape(-1).as_strided((x.numel(),), (1,)).view(dtype)
+
     def combine(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        lanes = combination(a.reshape(-1).view(dtype), b.reshape(-1).view(dtype))
-        return lanes.view(torch.int64).reshape(a.shape)
+        return combination(split(a), split(b)).view(torch.int64).reshape(a.shape)
 
     return combine
 
@@ -129,7 +132,8 @@ def _own_draw(session: Session) -> Draw:
 
 
 def _elements(draw: Draw, shapes: Sequence[Shape]) -> Tensors:
-    return [draw.elements(shape) for shape in shapes]
+    """All in one draw: the key stream goes on from one to the next."""
+    return [draw.elements(shapes[0])] if len(shapes) == 1 else _shaped(draw.elements(_count(shapes)), shapes)
 
 
 def _empty(shapes: Sequence[Shape]) -> Tensors:
@@ -141,11 +145,11 @@ def _count(shapes: Sequence[Shape]) -> int:
 
 
 def _flat(tensors: Tensors) -> torch.Tensor:
-    if not tensors:
-        return torch.empty(0, dtype=torch.int64)
-    return torch.cat([tensor.reshape(-1) for tensor in tensors])
+    if len(tensors) == 1:
+        return tensors[0].reshape(-1)
+    return torch.cat([tensor.reshape(-1) for tensor in tensors]) if tensors else torch.empty(0, dtype=torch.int64)
 
 
 def _shaped(flat: torch.Tensor, shapes: Sequence[Shape]) -> Tensors:
-    pieces = flat.split([math.prod(shape) for shape in shapes])
+    pieces = torch.split_with_sizes(flat, [math.prod(shape) for shape in shapes]) if shapes else ()
     return [piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True)]

@@ -26,7 +26,7 @@ def truncation(x: Share, bits: int) -> Protocol:
     require_headroom(x, _OFFSET, "a value to be truncated")
     session, shape = x.session, x.shape
     (rho,), (high, wrap) = deal(session, Recipe("truncation", [shape], [shape, shape], lambda m: _derive(m[0], bits)))
-    masked = x._like(add_public(session, x._ring, _full(shape, 1 << _OFFSET, x)) + rho, x.bound)
+    masked = x._like(add_public(session, x._ring, 1 << _OFFSET) + rho, x.bound)
     (c,) = yield [Masked(masked)]
     wrapped = (1 - logical_shift(c, 63)) << (64 - bits)
     public = logical_shift(c, bits) - (1 << (_OFFSET - bits))
@@ -41,7 +41,3 @@ def logical_shift(x: torch.Tensor, bits: int) -> torch.Tensor:
 
 def _derive(rho: torch.Tensor, bits: int) -> list[torch.Tensor]:
     return [logical_shift(rho, bits), logical_shift(rho, 63)]
-
-
-def _full(shape: tuple[int, ...], value: int, like: Share) -> torch.Tensor:
-    return torch.full(shape, value, dtype=torch.int64, device=like._ring.device)

@@ -98,9 +98,10 @@ def _sum_by_stretches(session: Session, parts: list[torch.Tensor]) -> list[torch
 def _add_up(
     own: Sequence[torch.Tensor], received: dict[int, torch.Tensor], like: Sequence[torch.Tensor]
 ) -> list[torch.Tensor]:
-    sums = [part.clone() for part in own]
-    for buffer in received.values():
-        for total, part in zip(sums, _split(buffer, like), strict=True):
+    first, *rest = (_split(buffer, like) for buffer in received.values())
+    sums = [mine + theirs for mine, theirs in zip(own, first, strict=True)]
+    for parts in rest:
+        for total, part in zip(sums, parts, strict=True):
             total += part
     return sums
 
@@ -116,6 +117,8 @@ def _flatten(parts: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 def _split(buffer: torch.Tensor, like: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    if len(like) == 1:
+        return [buffer.view(like[0].dtype)]
     sizes = [part.numel() * part.element_size() for part in like]
     pieces = zip(buffer.split(sizes), like, strict=True)
     return [_aligned(piece, part.element_size()).view(part.dtype) for piece, part in pieces]

@@ -32,15 +32,11 @@ class Share:
     `scale`: fractional bits, at least 0. `bound`: max |real value| that is publicly known. Carried by a CrypTen tensor.
     """
 
-    __slots__ = ("_carrier", "bound", "scale", "session")
+    __slots__ = ("_carrier", "_ring", "bound", "scale", "session")
 
     def __init__(self, session: Session, ring: torch.Tensor, *, scale: int, bound: float) -> None:
         self.session, self.scale, self.bound = session, scale, float(bound)
-        self._carrier = _crypten.carry(ring, scale)
-
-    @property
-    def _ring(self) -> torch.Tensor:
-        return self._carrier.share
+        self._ring, self._carrier = ring, _crypten.carry(ring, scale)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -65,6 +61,9 @@ class Share:
         return self._like(add_public(self.session, self._ring, public), self.bound + size)
 
     def __sub__(self, other: Share | float | torch.Tensor) -> Share:
+        if isinstance(other, Share):
+            self._check_scale(other)
+            return self._like(self._ring - other._ring, self.bound + other.bound)
         return self + (-other)
 
     def __neg__(self) -> Share:
@@ -162,7 +161,9 @@ def add_public(session: Session, ring: torch.Tensor, public: torch.Tensor | int)
     """[x] + public: the first compute party adds it; the shape is the broadcast shape everywhere."""
     if session.rank == 0 or session.device.type == "meta":
         return ring + (public.to(ring.device) if isinstance(public, torch.Tensor) else public)
-    return ring.expand(torch.broadcast_shapes(ring.shape, public.shape)) if isinstance(public, torch.Tensor) else ring
+    if isinstance(public, torch.Tensor) and public.shape != ring.shape:
+        return ring.expand(torch.broadcast_shapes(ring.shape, public.shape))
+    return ring
 
 
 def concatenate(shares: Sequence[Share], dim: int = 0) -> Share:

@@ -58,9 +58,28 @@ def _no_onnx(*_: Any, **__: Any) -> None:
 
 
 def carry(ring: torch.Tensor, scale: int) -> Any:
-    """A CrypTen `ArithmeticSharedTensor` over this party's share (no copy); `ring` int64, `scale` >= 0."""
+    """A CrypTen `ArithmeticSharedTensor` over this party's share (no copy); `ring` int64, `scale` >= 0.
+
+    It holds a share and is not for CrypTen to compute with: all of one scale have one encoder, since CrypTen's way of
+    making a new one takes as long as the arithmetic on a short vector. `to_mpc_tensor` gives what CrypTen may change.
+    """
+    frame, encoder = _frame(scale)
+    result = frame.__new__(frame)
+    result._tensor, result.encoder = ring, encoder
+    return result
+
+
+@functools.cache
+def _frame(scale: int) -> tuple[Any, Any]:
+    """CrypTen's class, and its encoder of a scale."""
     if scale < 0:  # CrypTen's encoder knows 2^scale as an integer only
         raise ValueError(f"scale {scale} is below 0")
+    tensor = _own(torch.empty(0, dtype=torch.int64), scale)
+    return type(tensor), tensor.encoder
+
+
+def _own(ring: torch.Tensor, scale: int) -> Any:
+    """An `ArithmeticSharedTensor` with an encoder of its own, which CrypTen's protocols change while they run."""
     return load().mpc.primitives.ArithmeticSharedTensor.from_shares(ring, precision=scale)
 
 
@@ -73,7 +92,7 @@ def to_mpc_tensor(ring: torch.Tensor, scale: int) -> Any:
     mpc = load().mpc
     result = mpc.MPCTensor.__new__(mpc.MPCTensor)
     load().CrypTensor.__init__(result)
-    result._tensor, result.ptype = carry(ring.clone(), scale), mpc.arithmetic
+    result._tensor, result.ptype = _own(ring.clone(), scale), mpc.arithmetic
     return result
 
 
@@ -89,7 +108,7 @@ def from_mpc_tensor(tensor: Any) -> tuple[torch.Tensor, int]:
 
 def arithmetic(ring: torch.Tensor) -> Any:
     """An integer in CrypTen's arithmetic sharing, by this party's share."""
-    return carry(ring, 0)
+    return _own(ring, 0)
 
 
 def binary(ring: torch.Tensor) -> Any:
