@@ -37,6 +37,8 @@ def settings_of(job: Job) -> Settings:
             batch=section.batch,
             momentum=section.momentum,
             nesterov=section.nesterov,
+            tolerance=section.tolerance,
+            check_every=section.check_every,
             init=section.init,
             weight_bound=section.weight_bound,
         )

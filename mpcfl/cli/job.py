@@ -86,6 +86,11 @@ class Job:
                 f"[checkpoint] every: solver '{self.solver.name}' keeps no checkpoints, only {listed(KEEPING)} does",
                 hint="leave [checkpoint] out",
             )
+        if self.checkpoint.every and self.model.sigmoid.get("range") == "auto":
+            raise JobError(
+                '[checkpoint] cannot keep a run whose range is "auto": it might go back further than a checkpoint',
+                hint="give [model] sigmoid.range a number, or leave [checkpoint] out",
+            )
         self._check_roles()
         names = tuple(party.name for party in self.parties)
         for name in self.reveal.to:

@@ -74,8 +74,9 @@ class Model:
     """Logistic with penalty "elasticnet": share of the l1 penalty, 0 to 1."""
     classes: int = 2
     """Logistic: number of classes, coded 0, 1, ...; with more than 2, each is told from all others (one-vs-rest)."""
-    sigmoid: Mapping[str, float] = field(default_factory=lambda: {"range": 32, "error": 1e-4})
-    """Logistic: within which range of X w, a power of two, the sigmoid is right, and to what error. A run that leaves
+    sigmoid: Mapping[str, float | str] = field(default_factory=lambda: {"range": 32, "error": 1e-4})
+    """Logistic: within which range of X w, a power of two, the sigmoid is right, and to what error. Range "auto": 16 to
+    begin with, and wider as soon as a row leaves it, which is one bit revealed at every check. Else a run that leaves
     the range ends with an error."""
     range: float = 32.0
     """Svm, huber: bound of X w, of X w - y; a run that leaves it ends with an error."""
@@ -109,8 +110,10 @@ class Model:
         for key in self.sigmoid:
             choice("[model] sigmoid", key, ("range", "error"))
         size, error = self.sigmoid.get("range", 32), self.sigmoid.get("error", 1e-4)
-        need("[model] sigmoid.range", size in SIGMOID_RANGES, "must be a power of two from 2 to 1024")
-        need("[model] sigmoid.error", 1e-6 <= error <= 0.1, "must be from 1e-6 to 0.1")
+        auto = 'must be a power of two from 2 to 1024, or "auto"'
+        need("[model] sigmoid.range", size == "auto" or size in SIGMOID_RANGES, auto)
+        small = isinstance(error, int | float) and 1e-6 <= error <= 0.1
+        need("[model] sigmoid.error", small, "must be from 1e-6 to 0.1")
         need("[model] range", 1 <= self.range <= 4096, "must be from 1 to 4096")
         need("[model] epsilon", 0 < self.epsilon <= 64, "must be more than 0 and at most 64")
         class_weight_of(self.class_weight, self.classes)
@@ -163,6 +166,11 @@ class Gradient:
     """Momentum, at least 0 and less than 1."""
     nesterov: bool = False
     """Where the gradient is taken: false: at the weights (heavy ball); true: where the momentum leads (Nesterov)."""
+    tolerance: float = 0.0
+    """Models of rows: stop when a step moves the weights by less (root of the sum of squares); 0: never. Each look is
+    one bit that all parties learn, and stands in the ledger."""
+    check_every: int = 10
+    """Iterations between two looks, at the tolerance and at the range of the sigmoid where that is "auto"."""
     init: str = "zeros"
     """First weights: "zeros", or "random": normal, from the public seed."""
     weight_bound: float = 1024.0
@@ -177,6 +185,9 @@ class Gradient:
         need("[solver] iterations", 1 <= self.iterations <= 2**20, "must be 1 to 1048576")
         need("[solver] batch", self.batch >= 0, "must be at least 0 (0: all rows)")
         need("[solver] momentum", 0 <= self.momentum < 1, "must be at least 0 and less than 1")
+        tolerable = self.tolerance == 0 or self.tolerance >= 1e-5
+        need("[solver] tolerance", tolerable, "must be 0 (never stop early), or at least 1e-5")
+        need("[solver] check_every", self.check_every >= 1, "must be at least 1")
         choice("[solver] init", self.init, ("zeros", "random"))
         need("[solver] weight_bound", 1 <= self.weight_bound <= 2**24, "must be 1 to 16777216")
 

@@ -117,7 +117,7 @@ def _rank(job: Job, party: str | None) -> int:
 
 def _check_plan(session: Session, facts: Facts, settings: Settings, keeper: Keeper) -> None:
     """What was sent must be what the plan says, to the byte; `keeper` says where a run that resumed began."""
-    dry = Session.dry(session.roster, session.rank)
+    dry = Session.dry(session.roster, session.rank, script=session.decisions)
     train(dry, facts, settings, None, keeper)
     for phase in ("offline", "online"):
         if dry.meter.exact().get(phase) != session.meter.exact().get(phase):

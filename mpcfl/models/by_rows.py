@@ -101,7 +101,8 @@ class LogisticRegression(Classifier):
 
     C: inverse of the penalty. penalty: "l2", "l1", "elasticnet" or "none". classes: their number, which is public.
     class_weight: weights of the rows by class, {0: 1.0, 1: 5.0}, or of two classes "balanced", which reveals how many
-    rows each has. sigmoid: {"range": 32, "error": 1e-4}, where |X w| may be and how exact the sigmoid is there.
+    rows each has. sigmoid: {"range": 32, "error": 1e-4}, where |X w| may be and how exact the sigmoid is there; range
+    "auto" begins with 16 and widens it when a row leaves it, at the price of one revealed bit a check.
     coef_ (d,) and intercept_ a number; with more than two classes (classes, d) and (classes,).
     """
 
@@ -115,7 +116,7 @@ class LogisticRegression(Classifier):
         l1_ratio: float = 0.5,
         classes: int = 2,
         class_weight: ClassWeight = None,
-        sigmoid: Mapping[str, float] = SIGMOID,
+        sigmoid: Mapping[str, float | str] = SIGMOID,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)

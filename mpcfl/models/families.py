@@ -20,7 +20,8 @@ LEAST_SQUARES = ("linear", "ridge")
 """They need the Gram matrix only, not every row in every iteration."""
 BY_ROWS = ("logistic", "svm", "huber", "poisson", "gamma")
 MODELS = (*LEAST_SQUARES, *BY_ROWS)
-SIGMOID: Mapping[str, float] = {"range": 32, "error": 1e-4}
+SIGMOID: Mapping[str, float | str] = {"range": 32, "error": 1e-4}
+AUTO_RANGES = (16, 32, 64, 128)
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "alpha": ("ridge", "huber", "poisson", "gamma"),
     "C": ("logistic", "svm"),
@@ -50,7 +51,7 @@ class Parameters:
     penalty: str = "l2"
     l1_ratio: float = 0.5
     classes: int = 2
-    sigmoid: Mapping[str, float] = field(default_factory=lambda: SIGMOID)
+    sigmoid: Mapping[str, float | str] = field(default_factory=lambda: SIGMOID)
     range: float = 32.0
     epsilon: float = 1.35
     class_weight: ClassWeight = None
@@ -66,7 +67,8 @@ def objective_of(model: str, parameters: Parameters) -> Objective | None:
     if model in LEAST_SQUARES:
         return None
     if model == "logistic":
-        loss = Logistic(series_of(p.sigmoid), p.classes, checked(p.class_weight, p.classes))
+        series, *wider = series_of(p.sigmoid)
+        loss = Logistic(series, p.classes, checked(p.class_weight, p.classes), wider)
         return Objective(loss=loss, penalty=penalty_of(p.penalty, 1 / p.C, p.l1_ratio))
     if model == "svm":
         return Objective(loss=SquaredHinge(p.range, checked(p.class_weight)), penalty=Penalty(l2=1 / p.C))
@@ -79,9 +81,12 @@ def objective_of(model: str, parameters: Parameters) -> Objective | None:
     raise JobError(f"there is no model '{model}'", hint=f"the models are {', '.join(MODELS)}")
 
 
-def series_of(sigmoid: Mapping[str, float]) -> Series:
-    """The shortest series of the sigmoid for a range and an error."""
+def series_of(sigmoid: Mapping[str, float | str]) -> list[Series]:
+    """The shortest series of the sigmoid for a range and an error; for range "auto" those of all ranges, to be used one
+    after the other."""
+    wanted = sigmoid.get("range", SIGMOID["range"])
+    ranges = AUTO_RANGES if wanted == "auto" else (int(wanted),)
     try:
-        return Series.within(int(sigmoid.get("range", 32)), float(sigmoid.get("error", 1e-4)))
+        return [Series.within(one, float(sigmoid.get("error", SIGMOID["error"]))) for one in ranges]
     except ValueError as error:
         raise JobError(f"[model] sigmoid: {error}", hint="allow a larger error or a smaller range") from None

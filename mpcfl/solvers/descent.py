@@ -14,14 +14,13 @@ comparison at the end says whether it was ever more than half a row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from mpcfl.data.batches import batches
 from mpcfl.data.facts import Facts
 from mpcfl.data.source import Source
-from mpcfl.protocols.comparison import at_least
 from mpcfl.protocols.rounds import Protocol, parallel, run
 from mpcfl.protocols.truncation import truncation
 from mpcfl.sharing.keeper import Keeper
@@ -30,6 +29,7 @@ from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.objective import Objective
 from mpcfl.solvers.pinned_rows import PinnedRows, pin_rows
 from mpcfl.solvers.row_gradient import Scales, largest_gradient, layout_of, row_gradient
+from mpcfl.solvers.steering import in_range, settled, stayed
 from mpcfl.world.session import Session
 
 _MIX_BITS = 14  # of the momentum, where the gradient is taken
@@ -61,7 +61,8 @@ def descend(
 ) -> tuple[Share, Share]:
     """(weights (d',) or (d', classes), the intercept last; bit: no row ever left the range), both shared.
 
-    Cost: that of `pin_rows`, 4 rounds an iteration where f takes 1, with an l1 penalty 2 more, 3 for the guard.
+    Cost: that of `pin_rows`, 4 rounds an iteration where f takes 1, with an l1 penalty 2 more, 3 for the guard; a check
+    of the range 4, of the tolerance 6.
     """
     objective.loss.agree(session)
     objective = objective.over(facts.training_rows)
@@ -73,12 +74,23 @@ def descend(
     fresh = State(w, w, zeros(session, (), scale=objective.loss.guard_scale(scales.bits)))
     done, shares = keeper.resume(fresh.shares)
     state = State(**shares)
-    for i in range(done, solver.iterations):
-        session.step("gradient descent", i + 1, solver.iterations)
-        step = _step(rows[i % len(rows)], state, objective, solver, scales, len(facts.features))
-        state = run(session, step)
-        keeper.offer(i + 1, state.shares)
-    return state.w, run(session, _stayed(state.left))
+    checked = done, state  # what a run that leaves its range goes back to
+    while done < solver.iterations:
+        session.step("gradient descent", done + 1, solver.iterations)
+        step = _step(rows[done % len(rows)], state, objective, solver, scales, len(facts.features))
+        state, done = run(session, step), done + 1
+        keeper.offer(done, state.shares)
+        if done % solver.check_every and done < solver.iterations:
+            continue
+        if (wider := objective.loss.widened()) is not None and not in_range(state.left):
+            objective, (done, state) = replace(objective, loss=wider), checked
+            continue
+        if solver.tolerance and done < solver.iterations:
+            moved = (state.w - state.before).within(scales.rate * scales.total / scales.factor / (1 - solver.momentum))
+            if settled(moved, solver.tolerance):
+                break
+        checked = done, state
+    return state.w, run(session, stayed(state.left))
 
 
 def _scales(facts: Facts, objective: Objective, solver: Gradient, rows: int) -> Scales:
@@ -145,9 +157,3 @@ def _momentum(state: State, solver: Gradient, scales: Scales, l2: float, penalis
     moved = moved - state.before.times(column(back), scale=_MOVE_BITS, bound=1.0)
     largest = scales.rate * scales.total / scales.factor
     return moved.within(_moved(m, largest, decay * scales.travelled))
-
-
-def _stayed(left: Share) -> Protocol:
-    """Bit (): over all iterations together less than half a row left the range."""
-    reached = yield from at_least(left, torch.tensor([1 << (left.scale - 1)]))
-    return -(reached[..., 0] - 1.0)

@@ -75,6 +75,10 @@ class Loss(ABC):
         """Public numbers that multiply shares, and so must be the same to the last bit everywhere."""
         return b""
 
+    def widened(self) -> Loss | None:
+        """The same loss with a wider range, and the same scales; None if there is none."""
+        return None
+
     def agree(self, session: Session) -> None:
         """AgreementError, which names a party that computes another `fingerprint`. Phase setup, never planned."""
         own = self.fingerprint()

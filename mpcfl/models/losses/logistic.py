@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
+
 import numpy as np
 
 from mpcfl.data.own_rows import Coded
@@ -18,16 +21,20 @@ _HINT = "double [model] sigmoid.range, or lower the learning_rate or C; separabl
 
 class Logistic(Loss):
     """`series`: the range of |z| in which the sigmoid is right, and its terms. classes: number of labels 0, 1, ...; of
-    more than two, each class has a column of weights, against the rest. JobError for fewer."""
+    more than two, each class has a column of weights, against the rest. JobError for fewer. wider: series to go on
+    with, one after the other, when a row has left the range."""
 
     slope = 1.1  # |sigmoid - y|, with what the series adds
 
-    def __init__(self, series: Series, classes: int = 2, class_weight: ClassWeight = None) -> None:
+    def __init__(
+        self, series: Series, classes: int = 2, class_weight: ClassWeight = None, wider: Sequence[Series] = ()
+    ) -> None:
         if classes < 2:
             raise JobError(f"[model] classes must be 2 or more, not {classes}")
         self.series, self.classes, self.class_weight = series, 1 if classes == 2 else classes, class_weight
         self.has_classes = classes == 2
-        self.predictor_bits = series.period_bits
+        self.wider = tuple(wider)
+        self.predictor_bits = max(one.period_bits for one in (series, *wider))
         self.range_hint = _HINT
 
     def code(self, y: Array, name: str, target: str) -> Coded:
@@ -55,4 +62,11 @@ class Logistic(Loss):
         return np.asarray(np.logaddexp(0.0, z) - (0.0 if coded.response is None else coded.response) * z)
 
     def fingerprint(self) -> bytes:
-        return fingerprint(self.series)
+        return b"".join(map(fingerprint, (self.series, *self.wider)))
+
+    def widened(self) -> Logistic | None:
+        if not self.wider:
+            return None
+        loss = copy(self)
+        loss.series, loss.wider = self.wider[0], self.wider[1:]
+        return loss
