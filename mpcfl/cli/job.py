@@ -38,6 +38,7 @@ from mpcfl.cli.job_sections import (
 from mpcfl.cli.job_tables import check_keys, check_table, parse_toml, section
 from mpcfl.errors import JobError
 from mpcfl.models.families import PARAMETERS
+from mpcfl.models.metrics import check_metrics
 from mpcfl.report.units import listed
 
 SECTIONS = ("job", "model", "solver", "data", "evaluate", "reveal", "checkpoint", "network", "parties")
@@ -91,6 +92,7 @@ class Job:
                 '[checkpoint] cannot keep a run whose range is "auto": it might go back further than a checkpoint',
                 hint="give [model] sigmoid.range a number, or leave [checkpoint] out",
             )
+        check_metrics(self.model.name, self.evaluate.metrics)
         self._check_roles()
         names = tuple(party.name for party in self.parties)
         for name in self.reveal.to:

@@ -14,13 +14,13 @@ from mpcfl.data.names import did_you_mean
 from mpcfl.errors import JobError
 from mpcfl.models.families import MODELS, Parameters
 from mpcfl.models.losses.class_weight import checked as class_weight_of
+from mpcfl.models.metrics import METRICS
 from mpcfl.protocols.exponential import RANGES
 from mpcfl.solvers.penalty import NAMES as PENALTIES
 
 ROLES = ("data", "compute", "dealer")
 SOLVERS = ("doubling", "gradient")
 PARTITIONS = ("horizontal", "vertical")
-METRICS = ("r2", "mse")
 SIGMOID_RANGES = tuple(2**k for k in range(1, 11))
 
 
@@ -213,7 +213,8 @@ class Evaluate:
     test_fraction: float = 0.0
     """Fraction of each table's rows that is held out of training, 0 <= f < 1; drawn from the public seed."""
     metrics: tuple[str, ...] = ()
-    """Which to reveal: "r2", "mse"."""
+    """Which to reveal. Linear, ridge, huber: "r2", "mse"; logistic: "accuracy", "log_loss", "auc" (area under the ROC
+    curve); svm: "accuracy", "auc". All rows count the same."""
 
     def __post_init__(self) -> None:
         need("[evaluate] test_fraction", 0 <= self.test_fraction < 1, "must be at least 0 and less than 1")

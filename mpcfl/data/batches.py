@@ -54,12 +54,18 @@ class Descent:
 
 
 def batches(facts: Facts, size: int) -> list[npt.NDArray[np.int64]]:
-    """Rows of each batch, numbered over all owners in turn; one public shuffle, then the batches come round in order.
-    `size` 0: one batch of all rows. JobError: a batch would have more rows than there are."""
-    rows = facts.total_rows
+    """Rows of each batch, none of them held out, numbered over all owners in turn; one public shuffle, then the batches
+    come round in order. `size` 0: one batch of all rows. JobError: a batch would have more rows than there are."""
+    training = np.flatnonzero(~facts.held_out_rows)
+    return [training[places] for places in training_batches(facts, size)]
+
+
+def training_batches(facts: Facts, size: int) -> list[npt.NDArray[np.int64]]:
+    """The same batches, numbered over the training rows alone, as the plaintext twins have them."""
+    rows = facts.training_rows
     if size > rows:
         raise JobError(
-            f"[solver] batch = {size} is more than the {rows} rows of the tables", hint="take fewer, or 0 for all rows"
+            f"[solver] batch = {size} is more than the {rows} rows to train on", hint="take fewer, or 0 for all rows"
         )
     if size in (0, rows):
         return [np.arange(rows)]
@@ -97,7 +103,7 @@ def _own_batches(
     rings: list[torch.Tensor | None] = []
     for total, local, rows in zip(sums, mine, chosen, strict=True):
         if len(local):
-            _check(own.name, total / len(local), descent, penalty=descent.alpha / facts.total_rows)
+            _check(own.name, total / len(local), descent, penalty=descent.alpha / facts.training_rows)
         total[-1, -1] = 0.0  # of the target nothing but its products with the features is needed
         rings.append(encode(total * (descent.learning_rate / len(rows)), STEP_SCALE, name="a batch"))
     return rings
@@ -172,8 +178,8 @@ def _own_columns(session: Session, own: Source, facts: Facts, descent: Descent) 
     if owns_target:
         _check_target(own.name, target, descent)
     z = np.concatenate([features, target], axis=1)
-    penalty = descent.alpha / facts.total_rows
-    _check(own.name, z.T @ z / len(z), descent, parts=len(facts.owners), penalty=penalty)
+    penalty, training = descent.alpha / facts.training_rows, z[~facts.held_out_rows]
+    _check(own.name, training.T @ training / len(training), descent, parts=len(facts.owners), penalty=penalty)
     return z if owns_target else features
 
 

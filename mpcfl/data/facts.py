@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mpcfl.data.moments import split_rows
+import numpy as np
+
+from mpcfl.data.moments import Mask, split_rows
 from mpcfl.data.schema import Agreed, Schema, agree_horizontal, agree_vertical
 from mpcfl.world.party import Roster
 from mpcfl.world.session import Session
@@ -41,7 +43,7 @@ class Facts:
     held_out: Mapping[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        counts = {rank: int(split_rows(rows, self.test_fraction, self.seed).sum()) for rank, rows in self.rows.items()}
+        counts = {rank: int(self.held_out_of(rank).sum()) for rank in self.rows}
         object.__setattr__(self, "held_out", counts)
 
     @property
@@ -65,10 +67,26 @@ class Facts:
         return max(train) if self.holders else sum(train)
 
     @property
+    def test_rows(self) -> int:
+        """Rows of the joint table that are held out."""
+        return self.total_rows - self.training_rows
+
+    @property
     def counts(self) -> list[dict[int, int]]:
         """Training rows by owner, and held-out rows by owner if there are any."""
         train = {rank: rows - self.held_out[rank] for rank, rows in self.rows.items()}
         return [train, dict(self.held_out)] if self.test_fraction else [train]
+
+    def held_out_of(self, rank: int) -> Mask:
+        """(rows of owner `rank`,): true where a row is held out."""
+        return split_rows(self.rows[rank], self.test_fraction, self.seed)
+
+    @property
+    def held_out_rows(self) -> Mask:
+        """(total_rows,): true where a row of the joint table is held out, the owners' rows in turn."""
+        if self.holders:
+            return self.held_out_of(self.owners[0])
+        return np.concatenate([self.held_out_of(rank) for rank in self.owners])
 
     def positions(self, rank: int) -> list[int]:
         """Places of the columns of owner `rank` among the D."""

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpcfl.data.facts import Aside, Facts
+from mpcfl.data.moments import Mask
 from mpcfl.data.source import Source
 from mpcfl.errors import DataError
 
@@ -28,12 +29,14 @@ _STANDARDISE = "bring the columns to mean 0 and variance 1, by constants that al
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coded:
     """What a loss makes of a target (n,). response (n,) or (n, classes): is subtracted from its derivative. offset
-    (n,): is added to X w. sign (n,): -1 or 1, multiplies the row. weight (n,), 0 to WEIGHT_BOUND: of the row."""
+    (n,): is added to X w. sign (n,): -1 or 1, multiplies the row. weight (n,), 0 to WEIGHT_BOUND: of the row. target
+    (n,): what predictions are compared with, where the row is held out."""
 
     response: Array | None = None
     offset: Array | None = None
     sign: Array | None = None
     weight: Array | None = None
+    target: Array | None = None
 
     def __repr__(self) -> str:
         return "Coded()"
@@ -67,6 +70,8 @@ def own_rows(
     table = np.concatenate([block[:, [own.columns.index(name) for name in held]] for block in own.chunks()])
     has_target = held[-1] == facts.target
     coded = code(table[:, -1], own.name, facts.target) if has_target else None
+    if coded is not None and facts.test_fraction:
+        coded = _told_nothing(coded, facts.held_out_of(rank))
     x = table[:, :-1] if has_target else table
     _check_sizes(rank, own.name, x, held, facts, chosen)
     if coded is not None and facts.aside.names:
@@ -93,6 +98,13 @@ def with_aside(coded: Coded, columns: Mapping[str, Array], aside: Aside, name: s
         _refuse((own < 0) | (own > WEIGHT_BOUND), name, aside.weight, f"a weight must be from 0 to {WEIGHT_BOUND:g}")
         weight = own if weight is None else own * weight
     return replace(coded, offset=np.sum(parts, axis=0) if parts else None, weight=weight)
+
+
+def _told_nothing(coded: Coded, held_out: Mask) -> Coded:
+    """`coded` without what the target says of rows that are held out: they are there to be predicted."""
+    sign = None if coded.sign is None else np.where(held_out, 1.0, coded.sign)
+    offset = None if coded.offset is None else np.where(held_out, 0.0, coded.offset)
+    return replace(coded, sign=sign, offset=offset, target=None if coded.target is None else coded.target[held_out])
 
 
 def _columns(own: Source, names: Sequence[str]) -> dict[str, Array]:

@@ -35,7 +35,8 @@ class Vector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What is shared of every row, all public. `code`: see `mpcfl.solvers.objective.Loss.code`."""
+    """What is shared of every row, all public; `target`: of those only that are held out. `code`: see
+    `mpcfl.solvers.objective.Loss.code`."""
 
     scale: int
     fit_intercept: bool
@@ -44,13 +45,14 @@ class Layout:
     offset: Vector | None = None
     signed: bool = False
     weighted: bool = False
+    target: Vector | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedRows:
     """x (n, d'), and what else the layout asks for: weighted, the rows of x times their weights. In a vertical
     partition, where the owner of the target has not all columns, x is not yet multiplied by sign (n,), scale 0, and by
-    weight (n,)."""
+    weight (n,). target: of the rows that are held out, in their order."""
 
     x: Share
     weighted: Share | None = None
@@ -58,6 +60,7 @@ class SharedRows:
     offset: Share | None = None
     sign: Share | None = None
     weight: Share | None = None
+    target: Share | None = None
 
 
 def share_rows(
@@ -89,6 +92,7 @@ def share_rows(
         offset=of("offset"),
         sign=of("sign"),
         weight=of("weight"),
+        target=of("target"),
     )
 
 
@@ -109,7 +113,7 @@ def _inputs(facts: Facts, rank: int, layout: Layout, mine: OwnRows | None) -> li
         bound = ROW_BOUND * WEIGHT_BOUND
         inputs.append(Input("weighted rows", rank, (rows, width), layout.scale, bound, ring))
 
-    def vector(name: str, how: Vector | None, pick: Callable[[], Array | None]) -> None:
+    def vector(name: str, how: Vector | None, pick: Callable[[], Array | None], rows: int = rows) -> None:
         if how is None:
             return
         values = pick() if coded is not None else None
@@ -118,6 +122,7 @@ def _inputs(facts: Facts, rank: int, layout: Layout, mine: OwnRows | None) -> li
 
     vector("response", layout.response, lambda: coded.response if coded else None)
     vector("offset", layout.offset, lambda: coded.offset if coded else None)
+    vector("target", layout.target, lambda: coded.target if coded else None, facts.held_out[rank])
     if layout.signed and facts.holders:
         vector("sign", Vector(scale=0, bound=1.0), lambda: coded.sign if coded else None)
     if layout.weighted and facts.holders:

@@ -29,17 +29,26 @@ class ByRows(Estimator):
 
     solver: learning rate, iterations, batch, momentum; so many steps, not until convergence. The sum of losses and
     penalty that scikit-learn minimises is divided by the rows of a batch, so that a learning rate suits any number of
-    rows. fit_intercept: the intercept is never penalised. to: names of the parties that learn the result; default all
-    that own data or compute. GuardError from `fit`: a row left the range in which the loss is right.
+    rows. fit_intercept: the intercept is never penalised. metrics: of held-out rows (`test_fraction` of each table), to
+    be revealed: see `mpcfl.models.metrics.MODELS_OF`. to: names of the parties that learn the result; default all that
+    own data or compute. GuardError from `fit`: a row left the range in which the loss is right.
     """
 
     model: str
     """Its name in a job file."""
 
     def __init__(
-        self, *, solver: Gradient, fit_intercept: bool = True, seed: int = 0, to: Sequence[str] | None = None
+        self,
+        *,
+        solver: Gradient,
+        fit_intercept: bool = True,
+        metrics: Sequence[str] = (),
+        test_fraction: float = 0.0,
+        seed: int = 0,
+        to: Sequence[str] | None = None,
     ) -> None:
         self.solver, self.fit_intercept, self.seed, self.to = solver, fit_intercept, seed, to
+        self.metrics, self.test_fraction = tuple(metrics), test_fraction
 
     def fit(
         self,
@@ -69,6 +78,7 @@ class ByRows(Estimator):
             objective=objective_of(self.model, self.parameters),
             fit_intercept=self.fit_intercept,
             solver=self.solver,
+            metrics=self.metrics,
             to=self.to,
         )
 

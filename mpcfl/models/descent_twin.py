@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from mpcfl.data.batches import batches
+from mpcfl.data.batches import training_batches
 from mpcfl.data.facts import Facts
 from mpcfl.data.own_rows import with_aside
 from mpcfl.solvers.gradient import Gradient
@@ -35,7 +35,7 @@ def descent_twin(
     z, coded = np.c_[x, np.ones(len(x))] if fit_intercept else x, loss.code(y, "the joint table", facts.target)
     coded = with_aside(coded, aside or {}, facts.aside, "the joint table")
     z = z if coded.sign is None else z * coded.sign[:, None]
-    chosen = batches(facts, solver.batch)
+    chosen = training_batches(facts, solver.batch)
     rate = solver.learning_rate / max(map(len, chosen))
     w = solver.start(facts, fit_intercept, loss.classes).numpy().copy()
     before, iterates = w, []

@@ -22,7 +22,7 @@ class Estimator(ABC):
     """Every party makes one with the same arguments. After `fit`, at the parties that learn the result (NaN at others):
 
     coef_ (d,) float64 and intercept_, on the scale of the data, feature_names_in_, n_features_in_, ledger_ (what was
-    revealed), costs_ (rounds and bytes that this party sent, by phase and protocol).
+    revealed), costs_ (rounds and bytes that this party sent, by phase and protocol), metrics_ by name.
     """
 
     coef_: Array
@@ -72,3 +72,4 @@ class Estimator(ABC):
         self.feature_names_in_ = np.array(facts.features, dtype=object)
         self.n_features_in_ = len(facts.features)
         self.ledger_, self.costs_ = list(session.ledger), session.meter.exact()
+        self.metrics_ = outcome.extras.get("metrics", {})

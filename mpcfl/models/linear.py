@@ -39,7 +39,7 @@ class LinearRegression(Estimator):
     standard_errors, metrics ("r2", "mse" of held-out rows): more outputs, revealed with the weights.
     to: names of the parties that learn the result; default all that own data or compute.
 
-    After `fit`: what `Estimator` says, and standard_errors_, metrics_ where asked for.
+    After `fit`: what `Estimator` says, and standard_errors_ where asked for.
     """
 
     intercept_: float
@@ -72,7 +72,6 @@ class LinearRegression(Estimator):
 
     def _keep(self, outcome: Outcome, facts: Facts, session: Session) -> None:
         super()._keep(outcome, facts, session)
-        self.metrics_ = outcome.extras.get("metrics", {})
         self.standard_errors_ = outcome.extras.get("inference", {}).get("standard_errors")
 
 

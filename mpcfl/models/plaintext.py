@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mpcfl.data.batches import batches
+from mpcfl.data.batches import training_batches
 from mpcfl.data.facts import Facts
 from mpcfl.models.coefficients import coefficients_of
 from mpcfl.models.descent_twin import descent_twin, distance
@@ -70,7 +70,7 @@ def _descent(
     penalty = np.full(z.shape[1], settings.alpha / len(x))
     penalty[x.shape[1] :] = 0.0
     w = solver.start(facts, settings.fit_intercept).numpy().copy()
-    velocity, chosen = np.zeros_like(w), batches(facts, solver.batch)
+    velocity, chosen = np.zeros_like(w), training_batches(facts, solver.batch)
     best = normal_equations(x, y, settings.alpha, settings.fit_intercept)
     path = []
     for i in range(solver.iterations):

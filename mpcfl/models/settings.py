@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mpcfl.errors import JobError
+from mpcfl.models.metrics import check_metrics
 from mpcfl.solvers.doubling import Doubling
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.objective import Objective
-
-METRICS = ("r2", "mse")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +33,10 @@ class Settings:
             raise JobError(f"model '{self.model}' needs the gradient solver", hint='[solver] name = "gradient"')
         if self.objective is not None and self.objective.loss.shift and not self.fit_intercept:
             raise JobError("a target in units other than 1 needs an intercept", hint="leave [model] unit out")
-        if isinstance(self.solver, Gradient) and (self.metrics or self.standard_errors):
+        check_metrics(self.model, self.metrics)
+        if self.metrics and self.objective is not None and self.objective.loss.target is None:
+            raise JobError("[evaluate] metrics are for two classes", hint="leave metrics out")
+        if self.objective is None and isinstance(self.solver, Gradient) and (self.metrics or self.standard_errors):
             raise JobError(
                 "metrics and standard errors are computed at the optimum, which the gradient solver does not promise",
                 hint='use [solver] name = "doubling"',

@@ -16,15 +16,16 @@ from mpcfl.data.schema import check_enough_rows
 from mpcfl.data.source import Source
 from mpcfl.data.standardised import Standardised
 from mpcfl.data.vertical import share_columns
-from mpcfl.errors import GuardError, JobError
+from mpcfl.errors import GuardError
 from mpcfl.models.coefficients import coefficients_of, unknown
 from mpcfl.models.inference import inference
 from mpcfl.models.losses.class_counts import both_occur, ones_of
 from mpcfl.models.losses.class_weight import balanced
+from mpcfl.models.metrics import finished, metrics_by_rows
 from mpcfl.models.settings import Settings
 from mpcfl.protocols.rounds import Protocol, run, together
 from mpcfl.sharing.keeper import Keeper
-from mpcfl.sharing.reveal import reveal
+from mpcfl.sharing.reveal import Floating, reveal
 from mpcfl.sharing.share import Share
 from mpcfl.solvers.descent import descend
 from mpcfl.solvers.gradient import Gradient
@@ -70,8 +71,6 @@ def train(
         settings.model, facts.training_rows, len(facts.features), settings.fit_intercept, settings.standard_errors
     )
     if isinstance(settings.solver, Gradient):
-        if facts.test_fraction:
-            raise JobError("[evaluate] is for the doubling solver", hint="leave test_fraction out")
         with session.phase("online"):
             return _descend(session, facts, settings, settings.solver, own, keeper or Keeper())
     with session.phase("local"):
@@ -91,20 +90,25 @@ def _descend(
     session: Session, facts: Facts, settings: Settings, solver: Gradient, own: Source | None, keeper: Keeper
 ) -> Outcome:
     """So many steps of gradient descent on the data as given."""
-    outputs: dict[str, Share] = {}
+    outputs: dict[str, Share | Floating] = {}
     if settings.objective is not None:
         objective = settings.objective
         if objective.loss.has_classes:
-            outputs[BOTH] = run(session, both_occur(ones_of(session, facts, own), facts.total_rows))
+            outputs[BOTH] = run(session, both_occur(ones_of(session, facts, own), facts.training_rows))
         if objective.loss.class_weight == "balanced":
             objective = objective.with_class_weight(balanced(session, facts, own))
-        weights, stayed = descend(session, facts, objective, solver, settings.fit_intercept, own, keeper)
+        weights, stayed, held_out = descend(session, facts, objective, solver, settings.fit_intercept, own, keeper)
         outputs |= {"weights": weights, IN_RANGE: stayed}
+        if settings.metrics:
+            outputs |= run(session, metrics_by_rows(facts, held_out, weights, settings.metrics))
     else:
         outputs["weights"] = solver.train(session, facts, settings.fit_intercept, settings.alpha, own, keeper)
     found = reveal(outputs, to=settings.to, reason="what the job asks for", reasons=_GUARDS)
     _check(found, facts, settings.objective.loss.range_hint if settings.objective else None)
-    return _outcome(found["weights"], settings, facts, {})
+    extras: dict[str, Any] = {}
+    if settings.metrics and found["weights"].device.type != "meta":
+        extras["metrics"] = {name: finished(name, float(found[name]), facts.test_rows) for name in settings.metrics}
+    return _outcome(found["weights"], settings, facts, extras)
 
 
 def _local(facts: Facts, own: Source | None, session: Session) -> list[Moments] | None:

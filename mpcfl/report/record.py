@@ -33,8 +33,8 @@ class RunRecord:
     costs {party: {phase: {protocol: {rounds, messages, bytes}}}},
     seconds {offline, online, local, plaintext}, revealed [names], digest, versions {package: version},
     machine {cores, memory_gib, system}`; where the tables were local, `error {max_abs, relative}` and
-    `plaintext {coef, intercept, convergence [[steps, relative distance], ...]}`; where asked for, `metrics {r2, mse}`
-    and `inference {standard_errors, t, p: (d,) each, intercept {standard_error, t, p}}`.
+    `plaintext {coef, intercept, convergence [[steps, relative distance], ...]}`; where asked for, `metrics {name:
+    value}` and `inference {standard_errors, t, p: (d,) each, intercept {standard_error, t, p}}`.
     """
 
     party: str

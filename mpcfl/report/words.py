@@ -6,7 +6,7 @@ from typing import Any
 
 from mpcfl.models.links import LINKS
 from mpcfl.report.record import RunRecord
-from mpcfl.report.units import count, listed, plural, small, visible
+from mpcfl.report.units import count, listed, number, plural, small, visible
 
 MODELS = {
     "linear": "linear regression",
@@ -16,6 +16,13 @@ MODELS = {
     "huber": "robust regression (Huber)",
     "poisson": "Poisson regression",
     "gamma": "gamma regression",
+}
+METRICS = {
+    "r2": "R²",
+    "mse": "mean squared error",
+    "accuracy": "accuracy",
+    "log_loss": "log loss",
+    "auc": "area under the ROC curve",
 }
 
 
@@ -50,6 +57,14 @@ def agreement(record: RunRecord) -> str | None:
         return f"The weights differ from those of plaintext training on the pooled tables by at most {small(largest)}."
     words = f"The weights are within {small(relative)} (relative) of plaintext training on the pooled tables"
     return f"{words}{f'; the largest difference is {small(largest)}' if largest is not None else ''}."
+
+
+def metrics(record: RunRecord) -> str | None:
+    """How good the model is on rows that it was not trained on; None where nobody asked."""
+    found = record.at("metrics")
+    return (
+        f"On held-out rows: {listed(f'{METRICS.get(k, k)} {number(v)}' for k, v in found.items())}." if found else None
+    )
 
 
 def simulated(record: RunRecord) -> bool:

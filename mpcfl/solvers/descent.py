@@ -26,6 +26,7 @@ from mpcfl.protocols.truncation import truncation
 from mpcfl.sharing.keeper import Keeper
 from mpcfl.sharing.share import Share, zeros
 from mpcfl.solvers.gradient import Gradient
+from mpcfl.solvers.held_out import HeldOut
 from mpcfl.solvers.objective import Objective
 from mpcfl.solvers.pinned_rows import PinnedRows, pin_rows
 from mpcfl.solvers.row_gradient import Scales, largest_gradient, layout_of, row_gradient
@@ -58,8 +59,9 @@ def descend(
     fit_intercept: bool,
     own: Source | None,
     keeper: Keeper,
-) -> tuple[Share, Share]:
-    """(weights (d',) or (d', classes), the intercept last; bit: no row ever left the range), both shared.
+) -> tuple[Share, Share, HeldOut | None]:
+    """(weights (d',) or (d', classes), the intercept last; bit: no row ever left the range), both shared; and the rows
+    that were held out.
 
     Cost: that of `pin_rows`, 4 rounds an iteration where f takes 1, with an l1 penalty 2 more, 3 for the guard; a check
     of the range 4, of the tolerance 6.
@@ -90,7 +92,7 @@ def descend(
             if settled(moved, solver.tolerance):
                 break
         checked = done, state
-    return state.w, run(session, stayed(state.left))
+    return state.w, run(session, stayed(state.left)), rows[0].held_out
 
 
 def _scales(facts: Facts, objective: Objective, solver: Gradient, rows: int) -> Scales:

@@ -85,7 +85,7 @@ class Gradient:
         d = len(facts.features)
         size = d + fit_intercept
         penalty = torch.zeros(size, size, dtype=torch.float64)
-        penalty[:d, :d] = torch.eye(d, dtype=torch.float64) * (alpha * self.learning_rate / facts.total_rows)
+        penalty[:d, :d] = torch.eye(d, dtype=torch.float64) * (alpha * self.learning_rate / facts.training_rows)
         return Pinned((step[:size, :size] + penalty).within(2.0)), step[:size, size]
 
     def _descend(

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpcfl.data.own_rows import Coded
+from mpcfl.data.rows import Vector
 from mpcfl.errors import AgreementError
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.sharing.share import Share
@@ -23,6 +24,8 @@ from mpcfl.world.session import Session
 
 Array = npt.NDArray[np.float64]
 GUARD_SCALE = 16  # of a guard, on top of the bits of its factor
+LABEL = Vector(scale=0, bound=1.0)
+"""A target that is 0 or 1."""
 
 
 class Loss(ABC):
@@ -45,6 +48,8 @@ class Loss(ABC):
     """The target is a class, 0 or 1."""
     class_weight: Mapping[int, float] | str | None = None
     """Weight of the rows of class 0 and of class 1; "balanced" until the classes have been counted."""
+    target: Vector | None = None
+    """How the targets of held-out rows are shared for metrics; None where there is none to be had."""
     classes = 1
     """Columns of weights that are trained at once, one against the rest each; 1: a vector of weights."""
     shift = 0.0

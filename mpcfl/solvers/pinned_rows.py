@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from mpcfl.data.facts import Facts
@@ -15,25 +16,28 @@ from mpcfl.protocols.pinned import Pinned
 from mpcfl.protocols.rounds import run
 from mpcfl.protocols.truncation import truncation
 from mpcfl.sharing.share import Share
+from mpcfl.solvers.held_out import HeldOut
 from mpcfl.world.session import Session
 
 
 @dataclass(frozen=True, slots=True)
 class PinnedRows:
     """x (n, d'); weighted: its rows times their weights, x itself where they have none. response, offset: (n,) or
-    (n, classes), None where the loss has none."""
+    (n, classes), None where the loss has none. held_out: the rows that stay out of training, if there are any."""
 
     x: Pinned
     weighted: Pinned
     response: Share | None
     offset: Share | None
+    held_out: HeldOut | None = None
 
     def batch(self, rows: Rows) -> PinnedRows:
         """Some rows under the same mask: nothing is opened."""
         index = torch.from_numpy(rows)
         response, offset = (None if part is None else part[index] for part in (self.response, self.offset))
         x = self.x.rows(index)
-        return PinnedRows(x, x if self.weighted is self.x else self.weighted.rows(index), response, offset)
+        weighted = x if self.weighted is self.x else self.weighted.rows(index)
+        return PinnedRows(x, weighted, response, offset, self.held_out)
 
 
 def pin_rows(
@@ -55,8 +59,13 @@ def pin_rows(
     elif shared.weight is not None:
         rows = run(session, x.scaled_rows(shared.weight))
         weighted = _opened(session, run(session, truncation(rows, shared.weight.scale)))
-    whole = PinnedRows(x, weighted, shared.response, shared.offset)
-    return [whole] if len(chosen) == 1 else [whole.batch(rows) for rows in chosen]
+    held_out = None
+    if shared.target is not None:
+        index = torch.from_numpy(np.flatnonzero(facts.held_out_rows))
+        offset = None if shared.offset is None else shared.offset[index]
+        held_out = HeldOut(x.rows(index), offset, shared.target)
+    whole = PinnedRows(x, weighted, shared.response, shared.offset, held_out)
+    return [whole if len(rows) == facts.total_rows else whole.batch(rows) for rows in chosen]
 
 
 def _opened(session: Session, x: Share) -> Pinned:

@@ -97,6 +97,7 @@ def layout_of(facts: Facts, objective: Objective, scales: Scales, fit_intercept:
         offset=Vector(scale=scales.predictor, bound=2.0 ** (loss.predictor_bits - 1)) if has_offset else None,
         signed=loss.signed,
         weighted=_weighted(facts, objective),
+        target=loss.target if facts.test_fraction else None,
     )
 
 

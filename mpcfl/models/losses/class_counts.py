@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from mpcfl.data.facts import Facts
@@ -16,18 +17,20 @@ COUNTS = "rows of class 1"
 
 
 def ones_of(session: Session, facts: Facts, own: Source | None) -> Share:
-    """(1,), scale 0: rows of the joint table whose label is 1. Cost: 1 round where an owner does not compute."""
+    """(1,), scale 0: training rows of the joint table whose label is 1. Cost: 1 round where an owner does not
+    compute."""
     inputs = []
     for rank in (facts.holders[-1],) if facts.holders else facts.owners:
         ring = None
         if own is not None and rank == session.rank:
             place = own.columns.index(facts.target)
-            ring = torch.tensor([sum(int((block[:, place] == 1).sum()) for block in own.chunks())])
-        inputs.append(Input(COUNTS, rank, (1,), 0, float(facts.total_rows), ring))
+            labels = np.concatenate([block[:, place] for block in own.chunks()])[~facts.held_out_of(rank)]
+            ring = torch.tensor([int((labels == 1).sum())])
+        inputs.append(Input(COUNTS, rank, (1,), 0, float(facts.training_rows), ring))
     total, *others = share_inputs(session, inputs)
     for other in others:
         total = total + other
-    return total.within(float(facts.total_rows))
+    return total.within(float(facts.training_rows))
 
 
 def both_occur(ones: Share, rows: int) -> Protocol:

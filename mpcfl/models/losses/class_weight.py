@@ -45,19 +45,19 @@ def weights_of(y: Array, class_weight: ClassWeight) -> Array | None:
 
 
 def balanced(session: Session, facts: Facts, own: Source | None) -> dict[int, float]:
-    """n / (2 n_k) by class, from the number of rows of class 1 in all tables, which is revealed: it is in the ledger.
-    JobError: one class only, or one so rare that its weight would pass WEIGHT_BOUND. Cost: that of `ones_of`, and of
-    `reveal`."""
+    """n / (2 n_k) by class, from the number of training rows of class 1 in all tables, which is revealed: it is in the
+    ledger. JobError: one class only, or one so rare that its weight would pass WEIGHT_BOUND. Cost: that of `ones_of`,
+    and of `reveal`."""
     ones_share = ones_of(session, facts, own)
     found = reveal({COUNTS: ones_share}, to=session.roster.names, reason='class_weight = "balanced"')[COUNTS]
     if found.device.type == "meta":
         return {0: 1.0, 1: 1.0}
     ones = float(found.item())
-    counts = {0: facts.total_rows - ones, 1: ones}
+    counts = {0: facts.training_rows - ones, 1: ones}
     rarest = min(counts.values())
-    if facts.total_rows > 2 * WEIGHT_BOUND * rarest:
+    if facts.training_rows > 2 * WEIGHT_BOUND * rarest:
         raise JobError(
-            f"class_weight = balanced: one class has {rarest:g} of {facts.total_rows} rows",
+            f"class_weight = balanced: one class has {rarest:g} of {facts.training_rows} rows",
             hint=f"give weights yourself: class_weight = {{ 0 = 1.0, 1 = {WEIGHT_BOUND:g} }}",
         )
-    return {label: facts.total_rows / (2 * count) for label, count in counts.items()}
+    return {label: facts.training_rows / (2 * count) for label, count in counts.items()}

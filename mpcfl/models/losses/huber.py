@@ -8,11 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from mpcfl.data.own_rows import Coded
+from mpcfl.data.rows import Vector
 from mpcfl.errors import DataError, JobError
 from mpcfl.models.losses.bent import bent, predictor_bits
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.sharing.share import Share
 from mpcfl.solvers.objective import Array, Loss
+
+_TARGET_SCALE = 26
 
 
 class Huber(Loss):
@@ -29,6 +32,7 @@ class Huber(Loss):
         self.epsilon, self.range = epsilon, range
         self.slope = epsilon
         self.predictor_bits = predictor_bits(range, epsilon)
+        self.target = Vector(scale=_TARGET_SCALE, bound=range)
 
     def code(self, y: Array, name: str, target: str) -> Coded:
         large = np.abs(y) > self.range
@@ -37,7 +41,7 @@ class Huber(Loss):
                 f"{name}: row {int(np.argmax(large)) + 1}, column '{target}': beyond [model] range {self.range:g}",
                 hint="bring the target to mean 0 and variance 1, by constants that all parties agree on",
             )
-        return Coded(offset=-y)
+        return Coded(offset=-y, target=y)
 
     def derivative(self, z: Share, *, bits: int, factor: float) -> Protocol:
         """Cost: 3 rounds; see `bent`."""

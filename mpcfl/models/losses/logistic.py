@@ -14,7 +14,7 @@ from mpcfl.protocols.harmonics import Series, fingerprint
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.sigmoid import sigmoid
 from mpcfl.sharing.share import Share
-from mpcfl.solvers.objective import Array, Loss
+from mpcfl.solvers.objective import LABEL, Array, Loss
 
 _HINT = "double [model] sigmoid.range, or lower the learning_rate or C; separable classes need a penalty"
 
@@ -33,6 +33,7 @@ class Logistic(Loss):
             raise JobError(f"[model] classes must be 2 or more, not {classes}")
         self.series, self.classes, self.class_weight = series, 1 if classes == 2 else classes, class_weight
         self.has_classes = classes == 2
+        self.target = LABEL if classes == 2 else None
         self.wider = tuple(wider)
         self.predictor_bits = max(one.period_bits for one in (series, *wider))
         self.range_hint = _HINT
@@ -47,7 +48,7 @@ class Logistic(Loss):
                 hint="code the classes as 0, 1, ..., and set [model] classes if there are more than two",
             )
         if self.classes == 1:
-            return Coded(response=y, weight=weights_of(y, self.class_weight))
+            return Coded(response=y, weight=weights_of(y, self.class_weight), target=y)
         response = (y[:, None] == np.arange(self.classes)).astype(np.float64)
         return Coded(response=response, weight=weights_of(y, self.class_weight))
 

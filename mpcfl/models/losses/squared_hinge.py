@@ -13,7 +13,7 @@ from mpcfl.models.losses.bent import bent, predictor_bits
 from mpcfl.models.losses.class_weight import ClassWeight, weights_of
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.sharing.share import Share
-from mpcfl.solvers.objective import Array, Loss
+from mpcfl.solvers.objective import LABEL, Array, Loss
 
 
 class SquaredHinge(Loss):
@@ -21,6 +21,7 @@ class SquaredHinge(Loss):
 
     rounds = 3
     has_classes = True
+    target = LABEL
     has_response = False
     signed = True
     range_hint = "raise [model] range, or lower the learning_rate or C; separable classes need a penalty"
@@ -40,8 +41,8 @@ class SquaredHinge(Loss):
                 f"{name}: row {int(np.argmax(wrong)) + 1}, column '{target}': a label must be 0 or 1, or -1 or 1",
                 hint="code the two classes as 0 and 1",
             )
-        sign = np.where(y == 1, 1.0, -1.0)
-        return Coded(sign=sign, weight=weights_of((sign + 1) / 2, self.class_weight))
+        label = (y == 1).astype(np.float64)
+        return Coded(sign=2 * label - 1, weight=weights_of(label, self.class_weight), target=label)
 
     def derivative(self, z: Share, *, bits: int, factor: float) -> Protocol:
         """Cost: 3 rounds; see `bent`."""

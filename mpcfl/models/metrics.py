@@ -1,0 +1,76 @@
+"""Metrics of held-out rows, by name: which models have them, and how models of rows compute them under MPC.
+
+What is revealed is a sum over the rows, or the metric itself; `finished` divides in plaintext. All rows count the same,
+whatever their weights in training.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from mpcfl.data.facts import Facts
+from mpcfl.errors import DataError, JobError
+from mpcfl.protocols.piecewise import clip
+from mpcfl.protocols.rounds import Protocol, parallel
+from mpcfl.sharing.share import Share
+from mpcfl.solvers.held_out import HeldOut
+from mpcfl.solvers.ranking import area_under_curve
+from mpcfl.solvers.residuals import squared_error, unexplained
+from mpcfl.solvers.scores import correct, log_loss
+
+MODELS_OF: Mapping[str, tuple[str, ...]] = {
+    "r2": ("linear", "ridge", "huber"),
+    "mse": ("linear", "ridge", "huber"),
+    "accuracy": ("logistic", "svm"),
+    "log_loss": ("logistic",),
+    "auc": ("logistic", "svm"),
+}
+METRICS = tuple(MODELS_OF)
+_PROTOCOLS: Mapping[str, Callable[[Share, Share], Protocol]] = {
+    "r2": unexplained,
+    "mse": squared_error,
+    "accuracy": correct,
+    "log_loss": log_loss,
+    "auc": area_under_curve,
+}
+_SUMS = ("mse", "accuracy", "log_loss")
+_OF_VALUES = {"r2", "mse"}
+_FARTHEST = 2.0  # times the largest target: the bound of the weights is a poor one, and costs precision
+_LEAST_ROWS = 2
+
+
+def check_metrics(model: str, metrics: Sequence[str]) -> None:
+    """JobError for a metric that this model has not, with those that it has."""
+    for metric in metrics:
+        if model not in MODELS_OF.get(metric, ()):
+            having = [name for name, models in MODELS_OF.items() if model in models]
+            raise JobError(
+                f"[evaluate] metrics: '{metric}' is not for model '{model}'",
+                hint=f"it has {', '.join(having)}" if having else "leave metrics out",
+            )
+
+
+def metrics_by_rows(facts: Facts, held_out: HeldOut | None, weights: Share, metrics: Sequence[str]) -> Protocol:
+    """What is to be revealed, by metric. DataError: fewer than two rows are held out.
+
+    r2, mse: a prediction beyond twice what the target can be counts as that. Cost: that of `HeldOut.scores`, for r2 and
+    mse that of `clip`, and of the metrics, which share their rounds.
+    """
+    if held_out is None or facts.test_rows < _LEAST_ROWS:
+        raise DataError(f"metrics need two held-out rows, there are {facts.test_rows}", hint="raise test_fraction")
+    z = yield from held_out.scores(weights)
+    if set(metrics) & _OF_VALUES:
+        z = yield from clip(z, _FARTHEST * held_out.target.bound, error=held_out.target.bound / 4)
+    found = yield from parallel(*[_PROTOCOLS[metric](z, held_out.target) for metric in metrics])
+    return dict(zip(metrics, found, strict=True))
+
+
+def finished(metric: str, value: float, rows: int) -> float:
+    """The metric over so many held-out rows, from what was revealed. Not a number: the area under the curve of rows of
+    one class."""
+    if metric == "r2":
+        return 1 - value
+    if metric == "auc" and value == 0:
+        return math.nan
+    return value / rows if metric in _SUMS else value
