@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+import torch
 
 from mpcfl.errors import HeadroomError
 from mpcfl.offline.dealing import Recipe, deal
@@ -23,6 +24,7 @@ from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
 
 GUARD_SCALE = 16
+STRETCH = 1 << 16  # values whose tables are dealt at a time: they are many times as long as the values
 
 
 def sigmoid(
@@ -42,13 +44,25 @@ def sigmoid(
             f"{z.scale} bits of scale leave no room for a sigmoid of range {series.range}",
             hint="use a smaller range of the sigmoid",
         )
-    recipe = Recipe("sigmoid", [shape], [(2, terms, *shape)], lambda m: [tables(m[0], terms, table_scale)])
-    (r,), (shared,) = deal(session, recipe)
+    masks: list[torch.Tensor] = []  # at the dealer only: r as a whole, for the tables
+    (r,), _ = deal(session, Recipe("sigmoid", [shape], [], lambda m: _kept(masks, m)))
     word = z._ring >> surplus if surplus >= 0 else z._ring << -surplus
     (delta,) = yield [Masked(Share(session, word - r, scale=series.scale, bound=1.0), ANGLE_BITS, "sigmoid")]
+    pieces, angles = [], delta.reshape(-1)
+    for start in range(0, len(angles), STRETCH):
+        piece = slice(start, start + STRETCH)
+        recipe = Recipe(
+            "sigmoid",
+            [],
+            [(2, terms, len(angles[piece]))],
+            lambda _, piece=piece: [tables(masks[0][piece], terms, table_scale)],  # type: ignore[misc]
+        )
+        _, (shared,) = deal(session, recipe)
+        if session.holds_shares:
+            pieces.append(combine(angles[piece], shared, _coefficients(series, factor, scale, slope)))
     value = guard = steep = blank(shape)
     if session.holds_shares:
-        value, guard, *rest = combine(delta, shared, _coefficients(series, factor, scale, slope))
+        value, guard, *rest = (torch.cat(parts).reshape(shape) for parts in zip(*pieces, strict=True))
         value = add_public(session, value, round(factor * 2.0 ** (table_scale + scale - 1)))
         guard = add_public(session, guard, 1 << (table_scale + GUARD_SCALE - 1))
         steep = rest[0] if slope else value
@@ -57,6 +71,11 @@ def sigmoid(
         Share(session, guard, scale=table_scale + GUARD_SCALE, bound=1.1),
     )
     return (*found, Share(session, steep, scale=table_scale + scale, bound=0.3 * abs(factor))) if slope else found
+
+
+def _kept(masks: list[torch.Tensor], found: list[torch.Tensor]) -> list[torch.Tensor]:
+    masks.append(found[0].reshape(-1))
+    return []
 
 
 @functools.lru_cache(maxsize=64)
