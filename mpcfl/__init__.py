@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from mpcfl.models.linear import LinearRegression as LinearRegression
     from mpcfl.models.linear import Ridge as Ridge
     from mpcfl.models.linear import roster as roster
+    from mpcfl.models.regressors import GammaRegressor as GammaRegressor
     from mpcfl.models.regressors import HuberRegressor as HuberRegressor
+    from mpcfl.models.regressors import PoissonRegressor as PoissonRegressor
     from mpcfl.protocols.aggregate import aggregate as aggregate
     from mpcfl.report.model import load_model as load_model
     from mpcfl.sharing.reveal import reveal as reveal
@@ -33,11 +35,13 @@ if TYPE_CHECKING:
 _HOMES = {
     "Doubling": "mpcfl.solvers.doubling",
     "Gradient": "mpcfl.solvers.gradient",
+    "GammaRegressor": "mpcfl.models.regressors",
     "HuberRegressor": "mpcfl.models.regressors",
     "Job": "mpcfl.cli.job",
     "LinearRegression": "mpcfl.models.linear",
     "LinearSVC": "mpcfl.models.by_rows",
     "LogisticRegression": "mpcfl.models.by_rows",
+    "PoissonRegressor": "mpcfl.models.regressors",
     "Ridge": "mpcfl.models.linear",
     "Session": "mpcfl.world.session",
     "Share": "mpcfl.sharing.share",

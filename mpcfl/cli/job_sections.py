@@ -33,7 +33,7 @@ class General:
     target: str
     """The column to predict."""
     model: str
-    """What to train: linear, ridge, logistic, svm or huber; its parameters are in [model]."""
+    """What to train: linear, ridge, logistic, svm, huber, poisson or gamma; its parameters are in [model]."""
     partition: str = "horizontal"
     """Either "horizontal": same columns, other rows at each party; or "vertical": same rows, other columns."""
     timeout: float = 60.0
@@ -86,7 +86,7 @@ class Model:
     """Logistic, svm: weights of the rows of each class, { 0 = 1.0, 1 = 5.0 }, or "balanced", which reveals how many
     rows there are of each class. Absent: all rows count the same."""
     sample_weight: str | None = None
-    """Models of rows (logistic, svm, huber): the column with the weight of each row, 0 to 16; it is no feature."""
+    """Models of rows (all but linear and ridge): the column with the weight of each row, 0 to 16; it is no feature."""
     offset: str | None = None
     """Models of rows: a column that is added to X w with weight 1; it is no feature."""
     exposure: str | None = None

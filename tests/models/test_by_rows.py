@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+from sklearn import linear_model
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.metrics import accuracy_score, r2_score
 
@@ -97,6 +98,19 @@ def test_huber() -> None:
     assert model.score(x, y) > 0.4
 
 
+@pytest.mark.parametrize(("learn", "alpha"), [("PoissonRegressor", 1.0), ("GammaRegressor", 0.1)])
+def test_regressors_with_a_log_link(learn: str, alpha: float) -> None:
+    """They predict means, and their score is scikit-learn's: the part of the deviance that is explained."""
+    x, z = SLOPE
+    y = np.round(10 * np.exp(0.3 * z / z.std())) + (learn == "GammaRegressor")
+    solver = Gradient(learning_rate=0.3, momentum=0.8, nesterov=True, iterations=80)
+    model = fitted(getattr(mpcfl, learn)(alpha=alpha, unit=10.0, solver=solver), x, y)
+    wanted = getattr(linear_model, learn)(alpha=alpha, tol=1e-9).fit(x, y)
+    np.testing.assert_allclose(model.predict(x), wanted.predict(x), rtol=1e-3)
+    model.coef_, model.intercept_ = wanted.coef_, wanted.intercept_
+    assert model.score(x, y) == pytest.approx(wanted.score(x, y), rel=1e-9)
+
+
 # ---- arguments -------------------------------------------------------------------------------------------------------
 
 
@@ -111,6 +125,9 @@ def test_huber() -> None:
         (mpcfl.LinearSVC(range=0.0, solver=STEPS), "range must be more than 0"),
         (HuberRegressor(epsilon=-1.0, solver=STEPS), "epsilon and range must be more than 0"),
         (HuberRegressor(alpha=-1.0, solver=STEPS), "alpha at least 0"),
+        (mpcfl.PoissonRegressor(unit=0.0, solver=STEPS), "unit = 0.0 is not a positive number"),
+        (mpcfl.GammaRegressor(log_range=5, solver=STEPS), "log_range = 5 is not one of 1, 2, 4, 8"),
+        (mpcfl.GammaRegressor(unit=2.0, fit_intercept=False, solver=STEPS), "needs an intercept"),
     ],
 )
 def test_arguments_that_cannot_be_are_refused_before_anything_is_shared(estimator: ByRows, said: str) -> None:
@@ -119,7 +136,11 @@ def test_arguments_that_cannot_be_are_refused_before_anything_is_shared(estimato
 
 
 def test_arguments_are_kept_under_their_names() -> None:
-    for estimator in (mpcfl.LogisticRegression(classes=4, solver=STEPS), mpcfl.LinearSVC(solver=STEPS)):
+    for estimator in (
+        mpcfl.LogisticRegression(classes=4, solver=STEPS),
+        mpcfl.LinearSVC(solver=STEPS),
+        mpcfl.GammaRegressor(solver=STEPS),
+    ):
         assert vars(type(estimator)(**vars(estimator))) == vars(estimator)
 
 
