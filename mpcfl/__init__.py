@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mpcfl.data.table import Table as Table
     from mpcfl.models.by_rows import LinearSVC as LinearSVC
     from mpcfl.models.by_rows import LogisticRegression as LogisticRegression
+    from mpcfl.models.lasso import ElasticNet as ElasticNet
+    from mpcfl.models.lasso import Lasso as Lasso
     from mpcfl.models.linear import LinearRegression as LinearRegression
     from mpcfl.models.linear import Ridge as Ridge
     from mpcfl.models.linear import roster as roster
@@ -27,17 +29,21 @@ if TYPE_CHECKING:
     from mpcfl.report.model import load_model as load_model
     from mpcfl.sharing.reveal import reveal as reveal
     from mpcfl.sharing.share import Share as Share
+    from mpcfl.solvers.admm import Admm as Admm
     from mpcfl.solvers.doubling import Doubling as Doubling
     from mpcfl.solvers.gradient import Gradient as Gradient
     from mpcfl.world.join import join as join
     from mpcfl.world.session import Session as Session
 
 _HOMES = {
+    "Admm": "mpcfl.solvers.admm",
     "Doubling": "mpcfl.solvers.doubling",
+    "ElasticNet": "mpcfl.models.lasso",
     "Gradient": "mpcfl.solvers.gradient",
     "GammaRegressor": "mpcfl.models.regressors",
     "HuberRegressor": "mpcfl.models.regressors",
     "Job": "mpcfl.cli.job",
+    "Lasso": "mpcfl.models.lasso",
     "LinearRegression": "mpcfl.models.linear",
     "LinearSVC": "mpcfl.models.by_rows",
     "LogisticRegression": "mpcfl.models.by_rows",

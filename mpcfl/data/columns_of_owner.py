@@ -8,7 +8,7 @@ import numpy.typing as npt
 from mpcfl.data.facts import Facts
 from mpcfl.data.moments import Moments, local_moments, split_moments
 from mpcfl.data.source import Source
-from mpcfl.data.standardised import LEVELS, TEST_SLACK
+from mpcfl.data.standardised import LARGEST_EXPONENT, LEVELS, TEST_SLACK
 from mpcfl.errors import DataError
 
 Array = npt.NDArray[np.float64]
@@ -41,6 +41,9 @@ class OwnColumns:
         spread = self._mean_square(train, self.counts[0])
         self._refuse(source.name, (spread == 0) & ((alpha == 0) | ~is_feature), "is constant")
         self.exponent = np.floor(np.log2(np.sqrt(spread + self.penalty))) + 1
+        self._refuse(
+            source.name, np.abs(self.exponent) > LARGEST_EXPONENT, "spreads less than 2^-64, or more than 2^63"
+        )
         with np.errstate(divide="ignore"):
             size = np.where(self.mean == 0, -np.inf, np.ceil(np.log2(np.abs(self.mean) * (1 + 1e-12))))
         self.mean_exponent = np.maximum(self.exponent, size)

@@ -15,6 +15,7 @@ GRAM_SCALE = 30
 PRODUCT_SCALE = 60  # of a Gram matrix before its truncation
 MEAN_SCALE = 30
 TEST_SLACK = 8  # bits by which the variance of held-out rows may exceed that of the others
+LARGEST_EXPONENT = 63  # of the powers of two, up or down
 LEVELS = 16  # a spread below 2^-16 of the column's size counts as constant
 
 
@@ -23,7 +24,7 @@ class Standardised:
     """D = d + 1 columns. With x~_j = x_j / 2^e_j:
 
     gram (D, D): sum over rows of centred x~_i x~_j / (n d), plus the penalty, scale 30, diagonal in [1/(4d), 1/d);
-    exponent (D,): e_j, integers; power (D,): 2^(a_j - e_j), integers, where |x_j| <= 2^a_j;
+    exponent (D,): e_j, integers from -63 to 63; power (D,): 2^(a_j - e_j), integers, where |x_j| <= 2^a_j;
     mean (D,): mean of x_j / 2^a_j, scale 30, None without intercept;
     varies (D,): bits, whether a column's spread could be brought to [1/4, 1); None where each owner has checked it;
     test (D, D): the same Gram matrix of held-out rows, about the mean of the training rows, scale 28; None without;

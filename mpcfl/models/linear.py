@@ -20,6 +20,7 @@ from mpcfl.data.facts import Facts
 from mpcfl.models.estimator import Estimator
 from mpcfl.models.settings import Settings
 from mpcfl.models.training import Outcome
+from mpcfl.solvers.admm import Admm
 from mpcfl.solvers.doubling import Doubling
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.world.party import Party, Roster
@@ -48,7 +49,7 @@ class LinearRegression(Estimator):
         self,
         *,
         fit_intercept: bool = True,
-        solver: Doubling | Gradient | None = None,
+        solver: Doubling | Gradient | Admm | None = None,
         standard_errors: bool = False,
         metrics: Sequence[str] = (),
         test_fraction: float = 0.0,

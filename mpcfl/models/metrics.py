@@ -20,8 +20,8 @@ from mpcfl.solvers.residuals import squared_error, unexplained
 from mpcfl.solvers.scores import correct, log_loss
 
 MODELS_OF: Mapping[str, tuple[str, ...]] = {
-    "r2": ("linear", "ridge", "huber"),
-    "mse": ("linear", "ridge", "huber"),
+    "r2": ("linear", "ridge", "lasso", "elastic_net", "huber"),
+    "mse": ("linear", "ridge", "lasso", "elastic_net", "huber"),
     "accuracy": ("logistic", "svm"),
     "log_loss": ("logistic",),
     "auc": ("logistic", "svm"),

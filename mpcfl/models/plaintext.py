@@ -17,7 +17,10 @@ from mpcfl.data.batches import training_batches
 from mpcfl.data.facts import Facts
 from mpcfl.models.coefficients import coefficients_of
 from mpcfl.models.descent_twin import descent_twin, distance
+from mpcfl.models.lasso_twin import lasso_twin
 from mpcfl.models.settings import Settings
+from mpcfl.solvers.admm import Admm
+from mpcfl.solvers.doubling import Doubling
 from mpcfl.solvers.gradient import Gradient
 
 Array = npt.NDArray[np.float64]
@@ -46,6 +49,9 @@ def plaintext_twin(
             )
         else:
             weights, path = _descent(x, y, facts, settings, settings.solver)
+        return Twin(*coefficients_of(weights, settings), time.perf_counter() - start, path)
+    if settings.penalty is not None and isinstance(settings.solver, Admm):
+        weights, path = lasso_twin(x, y, settings.penalty, settings.solver, settings.fit_intercept)
         return Twin(*coefficients_of(weights, settings), time.perf_counter() - start, path)
     weights = normal_equations(x, y, settings.alpha, settings.fit_intercept)
     seconds = time.perf_counter() - start
@@ -85,7 +91,7 @@ def _descent(
 def _doubling_path(x: Array, y: Array, settings: Settings) -> list[tuple[int, float]]:
     """Relative distance of the 2^k-step iterate to the optimum, in standardised columns, for k up to the solver's."""
     solver = settings.solver
-    if isinstance(solver, Gradient):
+    if not isinstance(solver, Doubling):
         return []
     n, d = x.shape
     centred = x - x.mean(axis=0) if settings.fit_intercept else x

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 
 from mpcfl.errors import JobError
 from mpcfl.models.metrics import check_metrics
+from mpcfl.solvers.admm import Admm
 from mpcfl.solvers.doubling import Doubling
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.objective import Objective
+from mpcfl.solvers.penalty import Penalty
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
     """model: its name in reports. objective: loss and penalty of models that need every row in every iteration; None
-    for least squares, which needs the Gram matrix only, with alpha, the penalty on the squared weights.
+    for least squares, which needs the Gram matrix only, with alpha, the penalty on the squared weights. penalty: of
+    lasso and elastic net, beside half the mean of the squared errors.
     metrics: of held-out rows, to be revealed.
     standard_errors: reveal the variances of the coefficients. to: names of the parties that learn the result."""
 
@@ -23,7 +26,8 @@ class Settings:
     fit_intercept: bool = True
     alpha: float = 0.0
     objective: Objective | None = None
-    solver: Doubling | Gradient = Doubling()
+    penalty: Penalty | None = None
+    solver: Doubling | Gradient | Admm = Doubling()
     metrics: Sequence[str] = ()
     standard_errors: bool = False
     to: Sequence[str] | None = None
@@ -36,10 +40,17 @@ class Settings:
         check_metrics(self.model, self.metrics)
         if self.metrics and self.objective is not None and self.objective.loss.target is None:
             raise JobError("[evaluate] metrics are for two classes", hint="leave metrics out")
+        if (self.penalty is not None) != isinstance(self.solver, Admm):
+            needed = "admm" if self.penalty is not None else "doubling"
+            raise JobError(f"model '{self.model}' needs another solver", hint=f'[solver] name = "{needed}"')
         if self.objective is None and isinstance(self.solver, Gradient) and (self.metrics or self.standard_errors):
             raise JobError(
                 "metrics and standard errors are computed at the optimum, which the gradient solver does not promise",
                 hint='use [solver] name = "doubling"',
             )
-        if self.standard_errors and self.alpha:
-            raise JobError("standard errors are for linear regression, not for ridge")
+        if self.standard_errors and (self.alpha or self.penalty is not None):
+            raise JobError("standard errors are for linear regression, not for ridge, lasso or elastic net")
+
+    def ridge(self, rows: int) -> float:
+        """What multiplies the squared weights beside the sum of squared errors of so many training rows."""
+        return self.alpha if self.penalty is None else self.penalty.l2 * rows

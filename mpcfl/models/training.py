@@ -27,14 +27,17 @@ from mpcfl.protocols.rounds import Protocol, run, together
 from mpcfl.sharing.keeper import Keeper
 from mpcfl.sharing.reveal import Floating, reveal
 from mpcfl.sharing.share import Share
+from mpcfl.solvers.admm import Admm
 from mpcfl.solvers.descent import descend
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.quality import mean_squared_error, squared_error, unexplained, variances
+from mpcfl.solvers.refit import Fit, optimal
 from mpcfl.solvers.solution import Solution, converged
-from mpcfl.solvers.weights import shared_weights
+from mpcfl.solvers.weights import shared_weights, sparse_weights
 from mpcfl.world.session import Session
 
 REACHED = "guard: the solution was reached"
+MINIMUM = "guard: the solution is the minimum"
 VARIES = "guard: each column varies"
 FITS = "guard: held-out rows are like the others"
 IN_RANGE = "guard: every row stayed in range"
@@ -42,6 +45,7 @@ BOTH = "guard: both classes occur"
 _GUARDS = {
     BOTH: "one bit: with one class the weights would grow as long as there are iterations",
     IN_RANGE: "one bit: beyond the range of the loss the weights would be wrong",
+    MINIMUM: "one bit: for other signs of the weights the solution would be another, and nobody would know",
     REACHED: "one bit: without it the weights would be wrong, and nobody would know",
     VARIES: "one bit a column: a column without spread has no weight",
     FITS: "one bit a column: the metrics would be wrong where it is not set",
@@ -75,13 +79,17 @@ def train(
             return _descend(session, facts, settings, settings.solver, own, keeper or Keeper())
     with session.phase("local"):
         moments = _local(facts, own, session) if facts.partition == "horizontal" else None
+    ridge = settings.ridge(facts.training_rows)
     with session.phase("online"):
         if facts.partition == "horizontal":
             shared = share_moments(
-                session, moments, facts.counts, facts.columns, alpha=settings.alpha, centred=settings.fit_intercept
+                session, moments, facts.counts, facts.columns, alpha=ridge, centred=settings.fit_intercept
             )
         else:
-            shared = share_columns(session, own, facts, alpha=settings.alpha, centred=settings.fit_intercept)
+            shared = share_columns(session, own, facts, alpha=ridge, centred=settings.fit_intercept)
+        if isinstance(settings.solver, Admm):
+            fit = settings.solver.solve(session, shared, settings.penalty.l1 if settings.penalty else 0.0)
+            return _reveal(session, facts, settings, shared, fit.solution, fit)
         solution = settings.solver.solve(session, shared, inverse=settings.standard_errors)
         return _reveal(session, facts, settings, shared, solution)
 
@@ -125,9 +133,19 @@ def _local(facts: Facts, own: Source | None, session: Session) -> list[Moments] 
     return list(split_moments(own, held_out, target=facts.target, on_chunk=progress))
 
 
-def _reveal(session: Session, facts: Facts, settings: Settings, shared: Standardised, solution: Solution) -> Outcome:
-    """Weights, guards and what else was asked for, in one round."""
-    protocols: dict[str, Protocol] = {"weights": shared_weights(shared, solution.coefficients)}
+def _reveal(
+    session: Session,
+    facts: Facts,
+    settings: Settings,
+    shared: Standardised,
+    solution: Solution,
+    fit: Fit | None = None,
+) -> Outcome:
+    """Weights, guards and what else was asked for, in one round. fit: where some weights are to be zero."""
+    b = solution.coefficients
+    protocols: dict[str, Protocol] = {"weights": shared_weights(shared, b)}
+    if fit is not None:
+        protocols = {"weights": sparse_weights(shared, b, fit.active), MINIMUM: optimal(fit)}
     if solution.left_over is not None:
         protocols[REACHED] = converged(solution.left_over)
     if settings.standard_errors:
@@ -166,10 +184,17 @@ def _check(found: dict[str, torch.Tensor], facts: Facts, hint: str | None = None
             f"column '{constant[0]}' is constant, or spreads less than 1/4096 of its size{_more(constant)}",
             hint="leave it out, or subtract a common constant from it",
         )
+    if _unset(found.get(MINIMUM), ["minimum"]):
+        raise GuardError(
+            "what was found is not the minimum: some weights are zero, or have a sign, that they should not",
+            hint="raise [solver] iterations or refits, or the penalty alpha; a lower l1_ratio helps where columns are "
+            "highly correlated",
+        )
     if _unset(found.get(REACHED), ["solution"]):
         raise GuardError(
             "the solution was not reached: columns depend on each other, or the table is badly conditioned",
-            hint="raise [solver] steps (up to 1048576), leave out columns that follow from others, or use ridge",
+            hint="raise [solver] steps (up to 1048576), leave out columns that follow from others, or use ridge, or "
+            "elastic net for lasso",
         )
     if _unset(found.get(BOTH), ["classes"]):
         raise GuardError(

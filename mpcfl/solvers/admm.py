@@ -32,9 +32,9 @@ from mpcfl.solvers.refit import Fit, next_signs, refit
 from mpcfl.solvers.sparse import Problem, beyond, thresholds
 from mpcfl.world.session import Session
 
-_RELAXATION = 1.75
+RELAXATION = 1.75
 _BITS = 61  # of an iterate before its truncation
-_SHARP = 4  # rho = 2^-4 / d, or a little less: eigenvalues of G are 1/d on average
+SHARP = 4  # rho = 2^-4 / d, or a little less: eigenvalues of G are 1/d on average
 _REACHED = 3  # 2^3 / rho gradient steps give (G + rho)^-1 to exp(-8) of what rho adds
 _NEAR, _AT_LAST = 2.0**-14, 2.0**-20  # |v| may be taken for t when it is so near
 
@@ -60,7 +60,7 @@ class Admm:
         and what `refit` and `next_signs` cost.
         """
         d = moments.features
-        rho = math.ceil(math.log2(d)) + _SHARP
+        rho = math.ceil(math.log2(d)) + SHARP
         # |v_k - v*| never grows, and v* = z* + (h - G z*) / rho, where |h - G z*| <= 1 / sqrt(d). More has no solution.
         reach = 2 * (solution_bound(self.steps, d) + 2.0**rho / math.sqrt(d))
         gram, linear = moments.gram[:d, :d], moments.gram[:d, d]
@@ -87,7 +87,7 @@ class Admm:
         """(2, d) bits: where the last iterate is not zero, and which sign it has there."""
         v = z = zeros(session, pull.shape, scale=pull.scale)
         bits, signs = pinned.x.scale, v
-        relaxation = round(_RELAXATION * 2**bits)
+        relaxation = round(RELAXATION * 2**bits)
         for i in range(self.iterations):
             session.step("admm", i + 1, self.iterations)
             opening = [] if i else [pinned.opening()]
@@ -100,14 +100,14 @@ class Admm:
 def _resolvent(session: Session, gram: Share, rho: int) -> Share:
     """relaxation * 2^-rho (G + 2^-rho)^-1, (d, d), by doubling: its sums tend to the inverse, and |inverse| < 2^rho."""
     eye = torch.eye(gram.shape[0], dtype=torch.float64)
-    start = zeros(session, gram.shape, scale=GRAM_SCALE) + eye * _RELAXATION
+    start = zeros(session, gram.shape, scale=GRAM_SCALE) + eye * RELAXATION
     power = -gram + eye * (1 - 2.0**-rho)
 
     def bound(steps: int, _: int) -> float:
-        return 1.1 * _RELAXATION * min(steps, 1 << rho)  # a margin for rounding, as in `doubling`
+        return 1.1 * RELAXATION * min(steps, 1 << rho)  # a margin for rounding, as in `doubling`
 
     (inverse,), _, _ = doubled(session, power, [start], [bound], rho + _REACHED)
-    return inverse.divided_by_power(rho).within(1.1 * _RELAXATION)
+    return inverse.divided_by_power(rho).within(1.1 * RELAXATION)
 
 
 def _shrunk(far: Share, t: Share, bits: int, error: float) -> Protocol:

@@ -19,7 +19,7 @@ from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.steps import Words, steps
 from mpcfl.sharing.share import Share, concatenate
 
-_TABLE = 256  # of e_j + e_y in -128..127: an exponent is in -63..63
+_TABLE = 256  # of e_j + e_y, which is from -126 to 126
 
 
 @dataclass(frozen=True, slots=True)

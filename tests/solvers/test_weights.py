@@ -9,7 +9,7 @@ from mpcfl.protocols.rounds import run
 from mpcfl.ring.fixed import encode
 from mpcfl.sharing.inputs import Input, share_inputs
 from mpcfl.sharing.share import Share
-from mpcfl.solvers.weights import shared_weights
+from mpcfl.solvers.weights import shared_weights, sparse_weights
 from mpcfl.world.session import Session
 from tests.evaluation import Outcome, evaluate
 from tests.joint import Array
@@ -17,7 +17,15 @@ from tests.joint import Array
 SCALE = 20  # of the coefficients
 
 
-def weights(beta: Array, exponent: Array, mean: Array | None, gap: Array, *, bound: float = 64.0) -> Outcome:
+def weights(
+    beta: Array,
+    exponent: Array,
+    mean: Array | None,
+    gap: Array,
+    *,
+    bound: float = 64.0,
+    active: Array | None = None,
+) -> Outcome:
     """mean: of column j over 2^(e_j + gap_j), |mean| <= 1; the target's last."""
 
     def program(session: Session) -> tuple[Share, Share]:
@@ -32,9 +40,10 @@ def weights(beta: Array, exponent: Array, mean: Array | None, gap: Array, *, bou
             given("coefficients", beta, SCALE, bound),
             given("exponents", exponent, 0, 64.0),
             given("powers", np.exp2(gap), 0, 2.0**15),
+            given("active", np.ones(columns - 1) if active is None else active, 0, 1.0),
             given("means", np.zeros(columns) if mean is None else mean, MEAN_SCALE, 1.0),
         ]
-        shared, exponents, powers, means = share_inputs(session, inputs)
+        shared, exponents, powers, bits, means = share_inputs(session, inputs)
         moments = Standardised(
             rows=10,
             features=columns - 1,
@@ -44,6 +53,8 @@ def weights(beta: Array, exponent: Array, mean: Array | None, gap: Array, *, bou
             mean=None if mean is None else means,
             varies=None,
         )
+        if active is not None:
+            return run(session, sparse_weights(moments, shared, bits))
         return run(session, shared_weights(moments, shared))
 
     return evaluate(2, program)
@@ -85,3 +96,19 @@ def test_it_takes_four_rounds_and_with_an_intercept_eight() -> None:
     assert without.sessions[0].meter.total("online").rounds == 4
     with_intercept = weights(np.ones(3), np.zeros(4), np.zeros(4), np.zeros(4))
     assert with_intercept.sessions[0].meter.total("online").rounds == 8
+
+
+@pytest.mark.parametrize("centred", [True, False])
+def test_a_sparse_weight_is_zero_with_its_exponent_and_the_others_are_what_they_are(centred: bool) -> None:
+    """In the ring: a zero says nothing of the size of its column."""
+    beta, exponent = np.array([0.5, 0.0, -3.0, 0.0]), np.array([-20.0, 7.0, 3.0, -30.0, 10.0])
+    mean, active = np.full(5, 0.25) if centred else None, (beta != 0).astype(float)
+    found = weights(beta, exponent, mean, np.zeros(5), active=active)
+    plain = weights(beta, exponent, mean, np.zeros(5))
+    for part in (0, 1):
+        assert (found.ring(part)[:4][active == 0] == 0).all()
+        assert len(found.ring(part)) == 4 + centred
+    assert np.allclose(value(found), value(plain) * np.append(active, np.ones(int(centred))), rtol=1e-5)
+    extra = found.sessions[0].meter.total("online"), plain.sessions[0].meter.total("online")
+    assert extra[0].rounds - extra[1].rounds == 1
+    assert extra[0].bytes - extra[1].bytes == 8 * 4 * 4
