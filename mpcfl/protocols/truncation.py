@@ -34,6 +34,17 @@ def truncation(x: Share, bits: int) -> Protocol:
     return Share(session, ring, scale=x.scale - bits, bound=x.bound + 2.0 ** (bits - x.scale))
 
 
+def symmetric_truncation(x: Share, bits: int) -> Protocol:
+    """`truncation` of a symmetric x (d, d), still symmetric to the last bit. Cost: 1 round, d (d + 1) / 2 elements;
+    offline twice as many."""
+    d = len(x)
+    rows, columns = torch.triu_indices(d, d)
+    short = yield from truncation(x[rows, columns], bits)
+    place = torch.empty(d, d, dtype=torch.int64)
+    place[rows, columns] = place[columns, rows] = torch.arange(len(rows))
+    return short[place]
+
+
 def logical_shift(x: torch.Tensor, bits: int) -> torch.Tensor:
     """x / 2^bits for int64 read as unsigned (torch shifts arithmetically)."""
     return (x >> bits) & ((1 << (64 - bits)) - 1)
