@@ -14,8 +14,9 @@ from mpcfl.protocols.harmonics import Series, fingerprint
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.sigmoid import sigmoid
 from mpcfl.sharing.share import Share
-from mpcfl.solvers.objective import LABEL, Array, Loss
+from mpcfl.solvers.objective import GUARD_SCALE, LABEL, Array, Loss
 
+_FINER = 2  # bits from tables to coefficients, whose rounding errors are the ones that count: each multiplies a cosine
 _HINT = "double [model] sigmoid.range, or lower the learning_rate or C; separable classes need a penalty"
 
 
@@ -25,6 +26,8 @@ class Logistic(Loss):
     with, one after the other, when a row has left the range."""
 
     slope = 1.1  # |sigmoid - y|, with what the series adds
+    curvature_bound = 0.25
+    has_curvature = True
 
     def __init__(
         self, series: Series, classes: int = 2, class_weight: ClassWeight = None, wider: Sequence[Series] = ()
@@ -54,10 +57,22 @@ class Logistic(Loss):
 
     def derivative(self, z: Share, *, bits: int, factor: float) -> Protocol:
         """Cost: 1 round, 4 bytes an element of z; offline 2 terms elements each."""
-        return (yield from sigmoid(z, self.series, table_scale=bits, scale=bits, factor=factor))
+        value, gone = yield from self._sigmoid(z, bits, factor, slope=False)
+        return value, gone.at_scale(bits + GUARD_SCALE)
+
+    def with_curvature(self, z: Share, *, bits: int, factor: float) -> Protocol:
+        """Cost: that of `derivative`."""
+        value, gone, curvature = yield from self._sigmoid(z, bits, factor, slope=True)
+        return value, gone.at_scale(bits + GUARD_SCALE), curvature
+
+    def _sigmoid(self, z: Share, bits: int, factor: float, *, slope: bool) -> Protocol:
+        return sigmoid(z, self.series, table_scale=bits - _FINER, scale=bits + _FINER, factor=factor, slope=slope)
 
     def derivative_of(self, z: Array) -> Array:
         return np.exp(-np.logaddexp(0.0, -z))
+
+    def curvature_of(self, z: Array) -> Array:
+        return np.exp(-np.logaddexp(0.0, -z) - np.logaddexp(0.0, z))
 
     def value_of(self, z: Array, coded: Coded) -> Array:
         return np.asarray(np.logaddexp(0.0, z) - (0.0 if coded.response is None else coded.response) * z)
