@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from mpcfl.sharing.share import Share as Share
     from mpcfl.solvers.admm import Admm as Admm
     from mpcfl.solvers.doubling import Doubling as Doubling
+    from mpcfl.solvers.fixed_hessian import FixedHessian as FixedHessian
     from mpcfl.solvers.gradient import Gradient as Gradient
+    from mpcfl.solvers.newton import Newton as Newton
     from mpcfl.world.join import join as join
     from mpcfl.world.session import Session as Session
 
@@ -39,6 +41,7 @@ _HOMES = {
     "Admm": "mpcfl.solvers.admm",
     "Doubling": "mpcfl.solvers.doubling",
     "ElasticNet": "mpcfl.models.lasso",
+    "FixedHessian": "mpcfl.solvers.fixed_hessian",
     "Gradient": "mpcfl.solvers.gradient",
     "GammaRegressor": "mpcfl.models.regressors",
     "HuberRegressor": "mpcfl.models.regressors",
@@ -47,6 +50,7 @@ _HOMES = {
     "LinearRegression": "mpcfl.models.linear",
     "LinearSVC": "mpcfl.models.by_rows",
     "LogisticRegression": "mpcfl.models.by_rows",
+    "Newton": "mpcfl.solvers.newton",
     "PoissonRegressor": "mpcfl.models.regressors",
     "Ridge": "mpcfl.models.linear",
     "Session": "mpcfl.world.session",

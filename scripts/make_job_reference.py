@@ -1,4 +1,4 @@
-"""Writes docs/JOB_FILE.md from mpcfl/cli/job_sections.py: `.venv/bin/python scripts/make_job_reference.py`.
+"""Writes docs/JOB_FILE.md from the sections in mpcfl/cli: `.venv/bin/python scripts/make_job_reference.py`.
 
 Each key's text is the docstring below its field. tests/docs/test_job_reference.py holds the page up to date.
 """
@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from mpcfl.cli import job_sections as sections
+from mpcfl.cli import solver_sections as solvers
 from mpcfl.cli.checkpoint_section import Checkpoint
 
 PAGE = Path(__file__).parents[1] / "docs" / "JOB_FILE.md"
 SECTIONS = {  # heading: (class, fields that are not keys of the section)
     "[job]": (sections.General, ()),
     "[model]": (sections.Model, ("name",)),
-    '[solver] name = "doubling"': (sections.Doubling, ()),
-    '[solver] name = "gradient"': (sections.Gradient, ()),
+    '[solver] name = "doubling"': (solvers.Doubling, ()),
+    '[solver] name = "gradient"': (solvers.Gradient, ()),
+    '[solver] name = "fixed_hessian"': (solvers.FixedHessian, ()),
+    '[solver] name = "newton"': (solvers.Newton, ()),
     "[data]": (sections.Data, ()),
     "[evaluate]": (sections.Evaluate, ()),
     "[reveal]": (sections.Reveal, ()),
@@ -34,7 +37,7 @@ TYPES = {bool: "true or false", int: "whole number", float: "number", str: "text
 HEAD = """\
 # The job file
 
-<!-- Written by scripts/make_job_reference.py from mpcfl/cli/job_sections.py: change it there. -->
+<!-- Written by scripts/make_job_reference.py from the sections in mpcfl/cli: change it there. -->
 
 One TOML text that all parties hold, and that says everything about a run but the data. The smallest job:
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 from mpcfl.cli.job import Job
-from mpcfl.cli.job_sections import Doubling as DoublingSection
 from mpcfl.data.facts import Facts, facts_of
 from mpcfl.data.reading import open_table
 from mpcfl.data.source import Source
 from mpcfl.errors import JobError
 from mpcfl.models.families import objective_of
-from mpcfl.models.settings import Settings
+from mpcfl.models.settings import Settings, Solver
 from mpcfl.solvers.doubling import Doubling
+from mpcfl.solvers.fixed_hessian import FixedHessian
 from mpcfl.solvers.gradient import Gradient
+from mpcfl.solvers.newton import Newton
 from mpcfl.world.party import Party, Roster
 from mpcfl.world.tls import Credentials
 
@@ -26,22 +28,10 @@ def roster_of(job: Job) -> Roster:
 
 def settings_of(job: Job) -> Settings:
     """Model, solver and outputs of a job."""
-    section = job.solver
-    solver: Doubling | Gradient
-    if isinstance(section, DoublingSection):
-        solver = Doubling(steps=section.steps, refinements=section.refinements)
-    else:
-        solver = Gradient(
-            learning_rate=section.learning_rate,
-            iterations=section.iterations,
-            batch=section.batch,
-            momentum=section.momentum,
-            nesterov=section.nesterov,
-            tolerance=section.tolerance,
-            check_every=section.check_every,
-            init=section.init,
-            weight_bound=section.weight_bound,
-        )
+    fields = dataclasses.asdict(job.solver)
+    solver: Solver = {"doubling": Doubling, "gradient": Gradient, "fixed_hessian": FixedHessian, "newton": Newton}[
+        job.solver.name
+    ](**fields)
     return Settings(
         model=job.model.name,
         fit_intercept=job.model.fit_intercept,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mpcfl.cli.job_sections import choice, need
+from mpcfl.cli.rules import choice, need
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,6 +13,8 @@ from mpcfl.data.facts import Facts
 from mpcfl.models.families import objective_of
 from mpcfl.models.training import Outcome
 from mpcfl.report.record import RunRecord
+from mpcfl.solvers import fixed_hessian, newton
+from mpcfl.solvers.objective import Objective
 from mpcfl.version import VERSION
 from mpcfl.world.session import Session
 
@@ -52,7 +54,7 @@ def collect(session: Session, job: Job, facts: Facts, outcome: Outcome, *, resum
             "iterations": iterations,
             **({"resumed_after": resumed_after} if resumed_after else {}),
             "rounds_online": rounds if online is None else online.rounds,
-            "rounds_per_iteration": objective.rounds if objective else 2,
+            "rounds_per_iteration": _rounds(job, objective),
             "bytes_online": {name: _total(costs[name], "online", "bytes") for name in names},
             "bytes_offline": {name: _total(costs[name], "offline", "bytes") for name in names},
             "messages_online": {name: _total(costs[name], "online", "messages") for name in names},
@@ -68,6 +70,13 @@ def collect(session: Session, job: Job, facts: Facts, outcome: Outcome, *, resum
             **outcome.extras,
         },
     )
+
+
+def _rounds(job: Job, objective: Objective | None) -> int:
+    if objective is None:
+        return 2
+    beyond = {"fixed_hessian": fixed_hessian.ROUNDS, "newton": newton.ROUNDS}
+    return beyond[job.solver.name] + objective.loss.rounds if job.solver.name in beyond else objective.rounds
 
 
 def _doublings(job: Job) -> int:

@@ -19,30 +19,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from mpcfl.cli.checkpoint_section import Checkpoint
-from mpcfl.cli.job_sections import (
-    SOLVERS,
-    Data,
-    Doubling,
-    Evaluate,
-    General,
-    Gradient,
-    Model,
-    Network,
-    Party,
-    Reveal,
-    choice,
-)
+from mpcfl.cli.job_sections import Data, Evaluate, General, Model, Network, Party, Reveal
 from mpcfl.cli.job_tables import check_keys, check_table, parse_toml, section
+from mpcfl.cli.rules import choice
+from mpcfl.cli.solver_sections import SOLVERS, Doubling, Solver
 from mpcfl.errors import JobError
 from mpcfl.models.families import PARAMETERS
 from mpcfl.models.metrics import check_metrics
 from mpcfl.report.units import listed
 
 SECTIONS = ("job", "model", "solver", "data", "evaluate", "reveal", "checkpoint", "network", "parties")
-KEEPING = ("gradient",)
+KEEPING = ("gradient", "fixed_hessian", "newton")
 """Solvers whose state checkpoints keep: those with a `mpcfl.sharing.keeper.Keeper`."""
 LOCAL = ("data", "certificate", "key")
 """What a party may have under another path than the others say: not part of the digest."""
@@ -64,7 +54,7 @@ class Job:
     device: str = "cpu"
     # the other sections
     model: Model
-    solver: Doubling | Gradient = dataclasses.field(default_factory=Doubling)
+    solver: Solver = dataclasses.field(default_factory=Doubling)
     data: Data = dataclasses.field(default_factory=Data)
     evaluate: Evaluate = dataclasses.field(default_factory=Evaluate)
     reveal: Reveal = dataclasses.field(default_factory=Reveal)
@@ -259,20 +249,21 @@ class Job:
         )
 
 
-def _solver(table: Mapping[str, Any]) -> Doubling | Gradient:
+def _solver(table: Mapping[str, Any]) -> Solver:
     settings = dict(table)
     name = settings.pop("name", "doubling")
     if not isinstance(name, str):
         raise JobError("[solver] name must be a text in quotes")
     choice("[solver] name", name, SOLVERS)
-    cls: type[Doubling] | type[Gradient] = Doubling if name == "doubling" else Gradient
-    other = Gradient if name == "doubling" else Doubling
+    kinds: dict[str, type[Solver]] = dict(zip(SOLVERS, get_args(Solver), strict=True))
     for key in settings:
-        if key in other.__dataclass_fields__:
+        having = [repr(other) for other, kind in kinds.items() if key in kind.__dataclass_fields__]
+        if having and key not in kinds[name].__dataclass_fields__:
             raise JobError(
-                f"[solver] {key} belongs to the other solver, not to {name!r}", hint="take it out, or change `name`"
+                f"[solver] {key} belongs to {' and '.join(having)}, not to {name!r}",
+                hint="take it out, or change `name`",
             )
-    return section(cls, settings, "[solver]")
+    return section(kinds[name], settings, "[solver]")
 
 
 def _present(settings: Any, *without: str) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from mpcfl.cli.rules import choice, need, once
 from mpcfl.data.facts import Aside
-from mpcfl.data.names import did_you_mean
 from mpcfl.errors import JobError
 from mpcfl.models.families import MODELS, Parameters
 from mpcfl.models.losses.class_weight import checked as class_weight_of
@@ -19,7 +19,6 @@ from mpcfl.protocols.exponential import RANGES
 from mpcfl.solvers.penalty import NAMES as PENALTIES
 
 ROLES = ("data", "compute", "dealer")
-SOLVERS = ("doubling", "gradient")
 PARTITIONS = ("horizontal", "vertical")
 SIGMOID_RANGES = tuple(2**k for k in range(1, 11))
 
@@ -134,65 +133,6 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Doubling:
-    """[solver] name = "doubling": a thousand gradient steps in twenty rounds (P6)."""
-
-    steps: int = 65536
-    """Gradient steps that the result stands for: a power of two from 4 to 2^20. Ill-conditioned tables need more."""
-    refinements: int = 0
-    """Rounds of iterative refinement after the doubling, 0 to 3."""
-
-    @property
-    def name(self) -> str:
-        return "doubling"
-
-    def __post_init__(self) -> None:
-        power = self.steps > 0 and self.steps & (self.steps - 1) == 0
-        need("[solver] steps", power and 4 <= self.steps <= 2**20, "must be a power of two from 4 to 1048576")
-        need("[solver] refinements", 0 <= self.refinements <= 3, "must be 0 to 3")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Gradient:
-    """[solver] name = "gradient": the classic loop, every gradient and every update under MPC."""
-
-    learning_rate: float
-    """Step size, more than 0. On columns of mean 0 and variance 1, 0.1 is a fair start."""
-    iterations: int = 100
-    """Number of updates, at least 1."""
-    batch: int = 0
-    """Rows in a mini-batch; 0: all rows in every iteration."""
-    momentum: float = 0.0
-    """Momentum, at least 0 and less than 1."""
-    nesterov: bool = False
-    """Where the gradient is taken: false: at the weights (heavy ball); true: where the momentum leads (Nesterov)."""
-    tolerance: float = 0.0
-    """Models of rows: stop when a step moves the weights by less (root of the sum of squares); 0: never. Each look is
-    one bit that all parties learn, and stands in the ledger."""
-    check_every: int = 10
-    """Iterations between two looks, at the tolerance and at the range of the sigmoid where that is "auto"."""
-    init: str = "zeros"
-    """First weights: "zeros", or "random": normal, from the public seed."""
-    weight_bound: float = 1024.0
-    """Public bound of the size of all weights; a larger one costs as many bits of precision."""
-
-    @property
-    def name(self) -> str:
-        return "gradient"
-
-    def __post_init__(self) -> None:
-        need("[solver] learning_rate", self.learning_rate > 0, "must be more than 0")
-        need("[solver] iterations", 1 <= self.iterations <= 2**20, "must be 1 to 1048576")
-        need("[solver] batch", self.batch >= 0, "must be at least 0 (0: all rows)")
-        need("[solver] momentum", 0 <= self.momentum < 1, "must be at least 0 and less than 1")
-        tolerable = self.tolerance == 0 or self.tolerance >= 1e-5
-        need("[solver] tolerance", tolerable, "must be 0 (never stop early), or at least 1e-5")
-        need("[solver] check_every", self.check_every >= 1, "must be at least 1")
-        choice("[solver] init", self.init, ("zeros", "random"))
-        need("[solver] weight_bound", 1 <= self.weight_bound <= 2**24, "must be 1 to 16777216")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Data:
     """[data]: how every party reads its own table."""
 
@@ -277,23 +217,3 @@ class Party:
         if "data" not in self.roles and self.data is not None:
             raise JobError(f"{where}: has data but not the role 'data'", hint="add the role, or take `data` out")
         need(f"{where} key", self.key is None or self.certificate is not None, "needs a certificate beside it")
-
-
-def need(setting: str, holds: bool, rule: str) -> None:
-    """JobError that names the setting and its rule, unless the rule holds."""
-    if not holds:
-        raise JobError(f"{setting} {rule}")
-
-
-def choice(setting: str, word: str, known: tuple[str, ...]) -> None:
-    """JobError unless `word` is one of `known`."""
-    if word not in known:
-        hint = did_you_mean(word, known) or f"one of {', '.join(known)}"
-        raise JobError(f"{setting}: {word!r} is not known", hint=hint)
-
-
-def once(setting: str, words: tuple[str, ...]) -> None:
-    """JobError for a word that stands in a list twice."""
-    for word in words:
-        if words.count(word) > 1:
-            raise JobError(f"{setting}: {word!r} stands there twice")

@@ -18,20 +18,20 @@ from mpcfl.models.estimator import Array, Estimator
 from mpcfl.models.families import SIGMOID, Parameters, objective_of
 from mpcfl.models.links import mean_of
 from mpcfl.models.losses.class_weight import ClassWeight
-from mpcfl.models.settings import Settings
+from mpcfl.models.settings import Settings, Solver
 from mpcfl.models.training import Outcome
-from mpcfl.solvers.gradient import Gradient
 from mpcfl.world.session import Session
 
 
 class ByRows(Estimator):
     """Columns of mean about 0 and variance about 1, by constants that all parties agree on.
 
-    solver: learning rate, iterations, batch, momentum; so many steps, not until convergence. The sum of losses and
-    penalty that scikit-learn minimises is divided by the rows of a batch, so that a learning rate suits any number of
-    rows. fit_intercept: the intercept is never penalised. metrics: of held-out rows (`test_fraction` of each table), to
-    be revealed: see `mpcfl.models.metrics.MODELS_OF`. to: names of the parties that learn the result; default all that
-    own data or compute. GuardError from `fit`: a row left the range in which the loss is right.
+    solver: `FixedHessian()` or `Newton()`: the optimum; or `Gradient(learning_rate=...)`: so many steps. The sum of
+    losses and penalty that scikit-learn minimises is divided by the rows of a batch, so that a learning rate suits any
+    number of rows. fit_intercept: the intercept is never penalised. metrics: of held-out rows (`test_fraction` of each
+    table), to be revealed: see `mpcfl.models.metrics.MODELS_OF`. to: names of the parties that learn the result;
+    default all that own data or compute. GuardError from `fit`: a row left the range in which the loss is right, or the
+    optimum was not reached.
     """
 
     model: str
@@ -40,7 +40,7 @@ class ByRows(Estimator):
     def __init__(
         self,
         *,
-        solver: Gradient,
+        solver: Solver,
         fit_intercept: bool = True,
         metrics: Sequence[str] = (),
         test_fraction: float = 0.0,

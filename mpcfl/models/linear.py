@@ -18,11 +18,9 @@ from typing import Any
 
 from mpcfl.data.facts import Facts
 from mpcfl.models.estimator import Estimator
-from mpcfl.models.settings import Settings
+from mpcfl.models.settings import Settings, Solver
 from mpcfl.models.training import Outcome
-from mpcfl.solvers.admm import Admm
 from mpcfl.solvers.doubling import Doubling
-from mpcfl.solvers.gradient import Gradient
 from mpcfl.world.party import Party, Roster
 from mpcfl.world.session import Session
 
@@ -49,7 +47,7 @@ class LinearRegression(Estimator):
         self,
         *,
         fit_intercept: bool = True,
-        solver: Doubling | Gradient | Admm | None = None,
+        solver: Solver | None = None,
         standard_errors: bool = False,
         metrics: Sequence[str] = (),
         test_fraction: float = 0.0,

@@ -18,10 +18,14 @@ from mpcfl.data.facts import Facts
 from mpcfl.models.coefficients import coefficients_of
 from mpcfl.models.descent_twin import descent_twin, distance
 from mpcfl.models.lasso_twin import lasso_twin
+from mpcfl.models.plain_rows import plain_rows
+from mpcfl.models.second_order_twin import second_order_twin
 from mpcfl.models.settings import Settings
 from mpcfl.solvers.admm import Admm
 from mpcfl.solvers.doubling import Doubling
+from mpcfl.solvers.fixed_hessian import FixedHessian
 from mpcfl.solvers.gradient import Gradient
+from mpcfl.solvers.newton import Newton
 
 Array = npt.NDArray[np.float64]
 
@@ -42,6 +46,10 @@ def plaintext_twin(
 ) -> Twin:
     """x (n, d), y (n,): all training rows, in the order of the owners. aside: their weights, offsets, exposures."""
     start = time.perf_counter()
+    if isinstance(settings.solver, FixedHessian | Newton) and settings.objective is not None:
+        rows = plain_rows(x, y, facts, settings.objective, settings.fit_intercept, aside)
+        weights, path = second_order_twin(rows, settings.solver)
+        return Twin(*coefficients_of(weights, settings), time.perf_counter() - start, path)
     if isinstance(settings.solver, Gradient):
         if settings.objective is not None:
             weights, path = descent_twin(

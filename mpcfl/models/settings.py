@@ -9,9 +9,13 @@ from mpcfl.errors import JobError
 from mpcfl.models.metrics import check_metrics
 from mpcfl.solvers.admm import Admm
 from mpcfl.solvers.doubling import Doubling
+from mpcfl.solvers.fixed_hessian import FixedHessian
 from mpcfl.solvers.gradient import Gradient
+from mpcfl.solvers.newton import Newton
 from mpcfl.solvers.objective import Objective
 from mpcfl.solvers.penalty import Penalty
+
+Solver = Doubling | Gradient | Admm | FixedHessian | Newton
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,14 +31,21 @@ class Settings:
     alpha: float = 0.0
     objective: Objective | None = None
     penalty: Penalty | None = None
-    solver: Doubling | Gradient | Admm = Doubling()
+    solver: Solver = Doubling()
     metrics: Sequence[str] = ()
     standard_errors: bool = False
     to: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        if self.objective is not None and not isinstance(self.solver, Gradient):
-            raise JobError(f"model '{self.model}' needs the gradient solver", hint='[solver] name = "gradient"')
+        if self.objective is not None and isinstance(self.solver, Doubling):
+            raise JobError(
+                f"model '{self.model}' needs a solver that goes through the rows",
+                hint='[solver] name = "gradient", "fixed_hessian" or "newton"',
+            )
+        if self.objective is None and isinstance(self.solver, FixedHessian | Newton):
+            raise JobError(f"model '{self.model}' is quadratic", hint='use [solver] name = "doubling": one step')
+        if isinstance(self.solver, FixedHessian | Newton) and self.objective is not None:
+            self.solver.check(self.objective)
         if self.objective is not None and self.objective.loss.shift and not self.fit_intercept:
             raise JobError("a target in units other than 1 needs an intercept", hint="leave [model] unit out")
         check_metrics(self.model, self.metrics)

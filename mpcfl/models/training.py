@@ -29,10 +29,14 @@ from mpcfl.sharing.reveal import Floating, reveal
 from mpcfl.sharing.share import Share
 from mpcfl.solvers.admm import Admm
 from mpcfl.solvers.descent import descend
+from mpcfl.solvers.doubling import Doubling
+from mpcfl.solvers.fixed_hessian import FixedHessian, train_fixed_hessian
 from mpcfl.solvers.gradient import Gradient
+from mpcfl.solvers.newton import Newton, train_newton
+from mpcfl.solvers.objective import Objective
 from mpcfl.solvers.quality import mean_squared_error, squared_error, unexplained, variances
 from mpcfl.solvers.refit import Fit, optimal
-from mpcfl.solvers.solution import Solution, converged
+from mpcfl.solvers.solution import Optimum, Solution, converged
 from mpcfl.solvers.weights import shared_weights, sparse_weights
 from mpcfl.world.session import Session
 
@@ -52,6 +56,17 @@ _GUARDS = {
 }
 
 
+_NOT_REACHED = (
+    "the solution was not reached: columns depend on each other, or the table is badly conditioned",
+    "raise [solver] steps (up to 1048576), leave out columns that follow from others, or use ridge, or elastic net for "
+    "lasso",
+)
+_STILL_MOVING = (
+    "the optimum was not reached: the last step still changed a weight by more than [solver] tolerance",
+    "raise [solver] iterations, or tolerance if that will do; a larger penalty makes the problem easier",
+)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a receiver learns; NaN at parties that are no receivers and in a dry run. coefficients (d,) and a number, or
@@ -65,8 +80,8 @@ class Outcome:
 def train(
     session: Session, facts: Facts, settings: Settings, own: Source | None, keeper: Keeper | None = None
 ) -> Outcome:
-    """Train jointly; `own`: this party's table, None where it brings none and in a dry run. `keeper`: of the gradient
-    solver's state, for a run that may be cut off.
+    """Train jointly; `own`: this party's table, None where it brings none and in a dry run. `keeper`: of the state of
+    a solver that goes through the rows, for a run that may be cut off.
 
     GuardError if the weights would be wrong: a column without spread, or a solution not reached. Raises what the local
     part raises (DataError), HeadroomError where a value might leave the ring.
@@ -74,9 +89,10 @@ def train(
     check_enough_rows(
         settings.model, facts.training_rows, len(facts.features), settings.fit_intercept, settings.standard_errors
     )
-    if isinstance(settings.solver, Gradient):
+    solver = settings.solver
+    if not isinstance(solver, Doubling | Admm):
         with session.phase("online"):
-            return _descend(session, facts, settings, settings.solver, own, keeper or Keeper())
+            return _descend(session, facts, settings, own, keeper or Keeper())
     with session.phase("local"):
         moments = _local(facts, own, session) if facts.partition == "horizontal" else None
     ridge = settings.ridge(facts.training_rows)
@@ -87,36 +103,51 @@ def train(
             )
         else:
             shared = share_columns(session, own, facts, alpha=ridge, centred=settings.fit_intercept)
-        if isinstance(settings.solver, Admm):
-            fit = settings.solver.solve(session, shared, settings.penalty.l1 if settings.penalty else 0.0)
+        if isinstance(solver, Admm):
+            fit = solver.solve(session, shared, settings.penalty.l1 if settings.penalty else 0.0)
             return _reveal(session, facts, settings, shared, fit.solution, fit)
-        solution = settings.solver.solve(session, shared, inverse=settings.standard_errors)
+        solution = solver.solve(session, shared, inverse=settings.standard_errors)
         return _reveal(session, facts, settings, shared, solution)
 
 
-def _descend(
-    session: Session, facts: Facts, settings: Settings, solver: Gradient, own: Source | None, keeper: Keeper
-) -> Outcome:
-    """So many steps of gradient descent on the data as given."""
+def _descend(session: Session, facts: Facts, settings: Settings, own: Source | None, keeper: Keeper) -> Outcome:
+    """So many steps on the data as given."""
     outputs: dict[str, Share | Floating] = {}
-    if settings.objective is not None:
-        objective = settings.objective
+    solver, objective = settings.solver, settings.objective
+    if objective is not None:
         if objective.loss.has_classes:
             outputs[BOTH] = run(session, both_occur(ones_of(session, facts, own), facts.training_rows))
         if objective.loss.class_weight == "balanced":
             objective = objective.with_class_weight(balanced(session, facts, own))
-        weights, stayed, held_out = descend(session, facts, objective, solver, settings.fit_intercept, own, keeper)
-        outputs |= {"weights": weights, IN_RANGE: stayed}
+        optimum = _by_rows(session, facts, objective, settings, own, keeper)
+        outputs |= {"weights": optimum.weights, IN_RANGE: optimum.stayed}
+        if optimum.reached is not None:
+            outputs[REACHED] = optimum.reached
         if settings.metrics:
-            outputs |= run(session, metrics_by_rows(facts, held_out, weights, settings.metrics))
-    else:
+            outputs |= run(session, metrics_by_rows(facts, optimum.held_out, optimum.weights, settings.metrics))
+    elif isinstance(solver, Gradient):
         outputs["weights"] = solver.train(session, facts, settings.fit_intercept, settings.alpha, own, keeper)
     found = reveal(outputs, to=settings.to, reason="what the job asks for", reasons=_GUARDS)
-    _check(found, facts, settings.objective.loss.range_hint if settings.objective else None)
+    _check(found, facts, objective.loss.range_hint if objective else None, _STILL_MOVING)
     extras: dict[str, Any] = {}
     if settings.metrics and found["weights"].device.type != "meta":
         extras["metrics"] = {name: finished(name, float(found[name]), facts.test_rows) for name in settings.metrics}
     return _outcome(found["weights"], settings, facts, extras)
+
+
+def _by_rows(
+    session: Session, facts: Facts, objective: Objective, settings: Settings, own: Source | None, keeper: Keeper
+) -> Optimum:
+    """Weights and guards of a model that needs every row in every iteration."""
+    solver, fit_intercept = settings.solver, settings.fit_intercept
+    if isinstance(solver, Newton):
+        return train_newton(session, facts, objective, solver, fit_intercept, own, keeper)
+    if isinstance(solver, FixedHessian):
+        return train_fixed_hessian(session, facts, objective, solver, fit_intercept, own, keeper)
+    if not isinstance(solver, Gradient):
+        raise ValueError("this solver knows no rows")
+    weights, stayed, held_out = descend(session, facts, objective, solver, fit_intercept, own, keeper)
+    return Optimum(weights, stayed, None, held_out)
 
 
 def _local(facts: Facts, own: Source | None, session: Session) -> list[Moments] | None:
@@ -175,7 +206,9 @@ def _metric(name: str, value: float, d: int) -> float:
     return 1 - value if name == "r2" else value * d
 
 
-def _check(found: dict[str, torch.Tensor], facts: Facts, hint: str | None = None) -> None:
+def _check(
+    found: dict[str, torch.Tensor], facts: Facts, hint: str | None = None, unreached: tuple[str, str] = _NOT_REACHED
+) -> None:
     """GuardError, which names column or setting, unless every guard that was revealed is set."""
     names = [*facts.features, facts.target]
     constant = _unset(found.get(VARIES), names)
@@ -190,12 +223,6 @@ def _check(found: dict[str, torch.Tensor], facts: Facts, hint: str | None = None
             hint="raise [solver] iterations or refits, or the penalty alpha; a lower l1_ratio helps where columns are "
             "highly correlated",
         )
-    if _unset(found.get(REACHED), ["solution"]):
-        raise GuardError(
-            "the solution was not reached: columns depend on each other, or the table is badly conditioned",
-            hint="raise [solver] steps (up to 1048576), leave out columns that follow from others, or use ridge, or "
-            "elastic net for lasso",
-        )
     if _unset(found.get(BOTH), ["classes"]):
         raise GuardError(
             f"all rows of all parties are of one class of '{facts.target}'", hint="a classifier needs both classes"
@@ -205,6 +232,8 @@ def _check(found: dict[str, torch.Tensor], facts: Facts, hint: str | None = None
             "a row left the range in which the loss is right: |X w| came near its end",
             hint=hint,
         )
+    if _unset(found.get(REACHED), ["solution"]):
+        raise GuardError(unreached[0], hint=unreached[1])
     wild = _unset(found.get(FITS), names)
     if wild:
         raise GuardError(

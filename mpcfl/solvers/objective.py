@@ -55,6 +55,11 @@ class Loss(ABC):
     shift = 0.0
     """What the intercept that was trained lacks, public."""
 
+    curvature_bound: float | None = None
+    """f' is nowhere larger; None where nothing is known: then there is no second-order solver for it."""
+    has_curvature = False
+    """Whether there is a protocol for f' itself, `with_curvature`."""
+
     @abstractmethod
     def code(self, y: Array, name: str, target: str) -> Coded:
         """y (n,) as the loss takes it. DataError, which names table, row and column, for a value it cannot take."""
@@ -64,9 +69,17 @@ class Loss(ABC):
         """(factor * f(z) at scale 2 bits, guard or None). The guard, like z and at `guard_scale`: 0 while a row is well
         within the range, 1/2 at its end, 1 or more beyond. `factor`: public, in [1/2, 1)."""
 
+    def with_curvature(self, z: Share, *, bits: int, factor: float) -> Protocol:
+        """What `derivative` gives, and factor * f'(z) at scale 2 bits. Only where the loss `has_curvature`."""
+        raise NotImplementedError
+
     @abstractmethod
     def derivative_of(self, z: Array) -> Array:
         """f(z), exact, in float64."""
+
+    def curvature_of(self, z: Array) -> Array:
+        """f'(z), exact, in float64. Only where the loss `has_curvature`."""
+        raise NotImplementedError
 
     @abstractmethod
     def value_of(self, z: Array, coded: Coded) -> Array:

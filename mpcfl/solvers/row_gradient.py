@@ -73,8 +73,12 @@ class Scales:
 
 def largest_gradient(facts: Facts, objective: Objective, rows: int) -> float:
     """No element of X.T (f(z) - response) over a batch of `rows` is larger."""
-    weight = WEIGHT_BOUND if _weighted(facts, objective) else 1.0
-    return objective.loss.slope * size_bound(facts, rows) * weight
+    return objective.loss.slope * size_bound(facts, rows) * heaviest(facts, objective)
+
+
+def heaviest(facts: Facts, objective: Objective) -> float:
+    """No weight of a row is larger."""
+    return WEIGHT_BOUND if _weighted(facts, objective) else 1.0
 
 
 def _weighted(facts: Facts, objective: Objective) -> bool:
@@ -105,21 +109,38 @@ def row_gradient(rows: PinnedRows, at: Share, objective: Objective, scales: Scal
     """(total, gone): factor * (X.T (f(z) - response) + l2 w) at scale 3 bits, without the second term where the scales
     have no decay; how many rows have left the range, (), or None. at: (d', ...), its first `penalised` rows under the
     penalty. Cost: 2 rounds and that of the loss."""
+    z = yield from predictor(rows, at, scales)
+    value, gone = yield from objective.loss.derivative(z, bits=scales.bits, factor=scales.factor)
+    total = yield from pulled_back(rows, value, objective, scales)
+    if scales.decay:
+        total = with_decay(total, at, objective, scales, penalised)
+    return total.within(scales.total), count(gone)
+
+
+def predictor(rows: PinnedRows, at: Share, scales: Scales) -> Protocol:
+    """z = X at + offset. Cost: 1 round."""
     z = yield from rows.x.times(at)
     z = z.at_scale(scales.predictor)  # only its last bits matter where f is periodic: nothing is lost
-    if rows.offset is not None:
-        z = z + rows.offset
-    value, gone = yield from objective.loss.derivative(z, bits=scales.bits, factor=scales.factor)
+    return z if rows.offset is None else z + rows.offset
+
+
+def pulled_back(rows: PinnedRows, value: Share, objective: Objective, scales: Scales) -> Protocol:
+    """X.T (value - response). Cost: 1 round."""
     error = value if rows.response is None else value - rows.response
-    total = yield from rows.weighted.transposed_times(error.within(objective.loss.slope * scales.factor))
-    if scales.decay:
-        total = total + _decay(at, objective.penalty.l2 * scales.factor, total.scale, penalised)
-    return total.within(scales.total), None if gone is None else gone.reshape(-1).sum(0)
+    return (yield from rows.weighted.transposed_times(error.within(objective.loss.slope * scales.factor)))
 
 
-def _decay(w: Share, factor: float, scale: int, penalised: int) -> Share:
-    """factor * w at a larger scale, the intercept's rows 0."""
-    finer = scale - w.scale
+def with_decay(total: Share, w: Share, objective: Objective, scales: Scales, penalised: int) -> Share:
+    """total + factor * l2 w, w at a smaller scale, the intercept not penalised."""
+    finer = total.scale - w.scale
+    factor = objective.penalty.l2 * scales.factor
     decay = (w[:penalised] * round(factor * 2**finer)).divided_by_power(finer)
     rest = w.shape[0] - penalised
-    return concatenate([decay, zeros(w.session, (rest, *w.shape[1:]), scale=scale)]) if rest else decay
+    if rest:
+        decay = concatenate([decay, zeros(w.session, (rest, *w.shape[1:]), scale=total.scale)])
+    return (total + decay).within(scales.total)
+
+
+def count(gone: Share | None) -> Share | None:
+    """() rows have left the range."""
+    return None if gone is None else gone.reshape(-1).sum(0)

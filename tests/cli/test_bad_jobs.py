@@ -105,8 +105,11 @@ def test_a_wrong_type_is_refused_by_name(change: dict[str, Any], words: str) -> 
         ({"solver__steps": 0}, "[solver] steps must be a power of two"),
         ({"solver__steps": 2**21}, "[solver] steps must be a power of two"),
         ({"solver__refinements": 4}, "[solver] refinements must be 0 to 3"),
-        ({"solver__iterations": 5}, "[solver] iterations belongs to the other solver, not to 'doubling'"),
-        ({"solver": GRADIENT | {"steps": 4}}, "[solver] steps belongs to the other solver, not to 'gradient'"),
+        (
+            {"solver__iterations": 5},
+            "[solver] iterations belongs to 'gradient' and 'fixed_hessian' and 'newton', not to 'doubling'",
+        ),
+        ({"solver": GRADIENT | {"steps": 4}}, "[solver] steps belongs to 'doubling', not to 'gradient'"),
         ({"solver": GRADIENT | {"learning_rate": 0}}, "[solver] learning_rate must be more than 0"),
         ({"solver": GRADIENT | {"iterations": 0}}, "[solver] iterations must be"),
         ({"solver": GRADIENT | {"batch": -1}}, "[solver] batch must be at least 0"),

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from mpcfl.cli.job import Job
-from mpcfl.cli.job_sections import Doubling, Gradient, Party
+from mpcfl.cli.job_sections import Party
+from mpcfl.cli.solver_sections import Doubling, Gradient
 from tests.cli.jobs import GRADIENT, TABLES, TOML, parties, tables, write
 
 

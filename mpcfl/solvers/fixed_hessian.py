@@ -1,0 +1,139 @@
+"""Nesterov's method preconditioned by a Hessian that is fixed: five rounds an iteration, 1.5 n + 4 d' elements.
+
+    round 1   open v - b, and v + rho'     z = X v                   v also rounded, while its last bits are in use
+    round 2   open z - r (half words)      e = f(z) - response
+    round 3   open e - rho                 g = X.T e + l2 v
+    round 4   open g + rho'                g short
+    round 5   open g - b'                  w' = v - P g              P = (bound X.T X + l2)^-1, pinned and inverted once
+                                           v = w' + m (w' - w)
+
+P g needs no truncation: z matters modulo a period only, so v may have many bits for as long as it takes to round them.
+No Hessian of the loss exceeds P^-1 (Boehning and Lindsay, 1988), so there is no learning rate. m = min(momentum,
+k / (k + 4)) in iteration k. Where the curvature falls far below its bound (separable classes), take Newton's method.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from mpcfl.data.batches import batches
+from mpcfl.data.facts import Facts
+from mpcfl.data.source import Source
+from mpcfl.errors import JobError
+from mpcfl.protocols.pinned import Pinned
+from mpcfl.protocols.rounds import Protocol, parallel, run, together
+from mpcfl.protocols.truncation import truncation
+from mpcfl.sharing.keeper import Keeper
+from mpcfl.sharing.share import Share, zeros
+from mpcfl.solvers.hessian import FARTHEST, majorant_inverse, require_curvature, scales_of, squares_of
+from mpcfl.solvers.objective import Objective
+from mpcfl.solvers.pinned_rows import PinnedRows, pin_rows
+from mpcfl.solvers.row_gradient import Scales, count, layout_of, predictor, pulled_back, with_decay
+from mpcfl.solvers.solution import Optimum, arrived
+from mpcfl.solvers.steering import stayed
+from mpcfl.world.session import Session
+
+ROUNDS = 4  # an iteration, beyond those of the loss
+MOMENTUM_BITS = 5
+_RAMP = 4
+_FINER = 14  # bits of v beyond those that are kept
+_LARGEST_STEP = 8 * FARTHEST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedHessian:
+    """momentum: the most of it, rounded to 1/32. doublings: of the inverse, 4 to 11; more for columns that depend on
+    each other. tolerance: the run fails unless the last step changes no weight by more."""
+
+    iterations: int = 40
+    momentum: float = 0.75
+    doublings: int = 10
+    tolerance: float = 2e-4
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1 or not 0 <= self.momentum < 1 or self.tolerance <= 0:
+            raise JobError("[solver] fixed_hessian needs iterations >= 1, 0 <= momentum < 1 and tolerance > 0")
+        if not 4 <= self.doublings <= 11:
+            raise JobError("[solver] doublings must be 4 to 11")
+
+    def check(self, objective: Objective) -> None:
+        """JobError for a loss or a penalty that it cannot be used with."""
+        require_curvature(objective, "fixed_hessian")
+
+    def mix(self, k: int) -> int:
+        """Momentum after iteration k = 0, 1, ..., in units of 1/32."""
+        return math.floor(min(self.momentum, (k + 1) / (k + 1 + _RAMP)) * 2**MOMENTUM_BITS)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """w (d', ...), v where the momentum leads, change: the last step P g; left (): rows that left the range."""
+
+    w: Share
+    v: Share
+    change: Share
+    left: Share
+
+    @property
+    def shares(self) -> dict[str, Share]:
+        """By the names of the fields, for a keeper."""
+        return {name: getattr(self, name) for name in ("w", "v", "change", "left")}
+
+
+def train_fixed_hessian(
+    session: Session,
+    facts: Facts,
+    objective: Objective,
+    solver: FixedHessian,
+    fit_intercept: bool,
+    own: Source | None,
+    keeper: Keeper,
+) -> Optimum:
+    """Cost: that of `pin_rows`; for the inverse 3 rounds and 2 a doubling; 5 an iteration where f takes 1; 6 more."""
+    solver.check(objective)
+    objective.loss.agree(session)
+    objective = objective.over(facts.training_rows)
+    features, classes = len(facts.features), objective.loss.classes
+    scales = scales_of(facts, objective, finer=_FINER)
+    (rows,) = pin_rows(session, own, facts, batches(facts, 0), layout_of(facts, objective, scales, fit_intercept))
+    found = majorant_inverse(rows, objective, scales, features, squares_of(facts, objective), solver.doublings)
+    inverse = Pinned(run(session, found))
+    run(session, inverse.opening())
+    width = features + fit_intercept
+    shape = (width,) if classes == 1 else (width, classes)
+    full = scales.weights + _FINER
+    w, v = (zeros(session, shape, scale=scale) for scale in (full - MOMENTUM_BITS, full))
+    fresh = _State(w, v, w, zeros(session, (), scale=objective.loss.guard_scale(scales.bits)))
+    done, shares = keeper.resume(fresh.shares)
+    state = _State(**shares)
+    for k in range(done, solver.iterations):
+        session.step("fixed Hessian", k + 1, solver.iterations)
+        state = run(session, _step(rows, inverse, state, solver.mix(k), objective, scales, features))
+        keeper.offer(k + 1, state.shares)
+    kept = truncation(state.w, state.w.scale - scales.weights)
+    weights, reached, in_range = together(session, kept, arrived(state.change, solver.tolerance), stayed(state.left))
+    return Optimum(weights, in_range, reached, rows.held_out)
+
+
+def _step(
+    rows: PinnedRows, inverse: Pinned, state: _State, mix: int, objective: Objective, scales: Scales, features: int
+) -> Protocol:
+    """The state after one more iteration."""
+    looked = _look(rows, state.v, objective, scales)
+    (total, gone), v = yield from parallel(looked, truncation(state.v, _FINER))
+    total = with_decay(total, v, objective, scales, features).divided_by_power(scales.shift)
+    short = state.w.scale - inverse.x.scale
+    g = yield from truncation(total, total.scale - short)
+    change = (yield from inverse.times(g)).within(_LARGEST_STEP)
+    w = (v.at_scale(change.scale) - change).within(FARTHEST)
+    ahead = w * ((1 << MOMENTUM_BITS) + mix) - state.w * mix
+    left = state.left if gone is None else state.left + gone
+    return _State(w, ahead.divided_by_power(MOMENTUM_BITS).within(2 * FARTHEST), change, left)
+
+
+def _look(rows: PinnedRows, v: Share, objective: Objective, scales: Scales) -> Protocol:
+    """(X.T (f(z) - response), rows that left the range)."""
+    z = yield from predictor(rows, v, scales)
+    value, gone = yield from objective.loss.derivative(z, bits=scales.bits, factor=scales.factor)
+    return (yield from pulled_back(rows, value, objective, scales)), count(gone)
