@@ -18,6 +18,7 @@ too, so that a row that is thrown out by many periods in one step does not pass 
 
 from __future__ import annotations
 
+import builtins
 import math
 from dataclasses import dataclass
 
@@ -25,10 +26,12 @@ import torch
 
 from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
+from mpcfl.protocols.sigmoid import STRETCH, kept
 from mpcfl.protocols.truncation import logical_shift
 from mpcfl.ring.waves import horner
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
+from mpcfl.world.session import Session
 
 RANGES = (1, 2, 4, 8)
 EXACT = 1.5  # times the range: how far the exponential is right
@@ -50,26 +53,50 @@ def exponential(z: Share, range: int, *, scale: int, factor: float = 1.0, middle
     if range not in RANGES or z.scale > 64 - _WORD + _UNIT or abs(middle) > range:
         raise ValueError(f"no exponential of range {range} about {middle:g} for a value at scale {z.scale}")
     session, shape, digits = z.session, z.shape, _Digits(range, middle, scale)
-    wide = (_CASES, *shape)
-    recipe = Recipe("exponential", [shape], [wide] * 3 + [(_EIGHTHS, *shape)], lambda m: _tables(m[0], digits))
-    (r,), (coarse, fine, periods, outside) = deal(session, recipe)
+    masks: list[torch.Tensor] = []  # at the dealer only: r as a whole, for the tables
+    (r,), _ = deal(session, Recipe("exponential", [shape], [], lambda m: kept(masks, m)))
     centre = round(middle * (1 << _UNIT))
     word = add_public(session, _rounded(z._ring, z.scale - _UNIT), -centre)
     (delta,) = yield [Masked(Share(session, word - r, scale=_UNIT, bound=1.0), _WORD, "exponential")]
+    pieces = []
+    for start in builtins.range(0, delta.numel(), STRETCH):
+        opened = delta.reshape(-1)[start : start + STRETCH]
+        tables = _dealt(session, masks, start, len(opened), digits)
+        if session.holds_shares:  # parties that learn shapes only are spared the arithmetic
+            public = _public_exp(_offset(opened, digits.case_bits) + centre, 2 * range) * factor
+            pieces.append(_read(session, opened, digits.split(public), tables, digits))
     value = guard = word
-    if session.holds_shares:  # parties that learn shapes only are spared the arithmetic
-        case = (delta >> digits.case_bits & _CASES - 1)[None]
-        first, second = digits.split(_public_exp(_offset(delta, digits.case_bits) + centre, 2 * range) * factor)
-        value = first * coarse.gather(0, case)[0] + second * fine.gather(0, case)[0]
-        turns = delta >> digits.period_bits
-        eighth = (delta >> digits.case_bits - 1 & _EIGHTHS - 1)[None]
-        guard = outside.gather(0, eighth)[0] - 2 * turns * periods.gather(0, case)[0]
-        guard = add_public(session, guard, turns * turns)
+    if pieces:
+        value, guard = (torch.cat(parts).reshape(shape) for parts in zip(*pieces, strict=True))
     bound = abs(factor) * math.exp(middle + EXACT * range)
     return (
         Share(session, value, scale=scale, bound=bound),
         Share(session, guard, scale=0, bound=4.0 ** (_WORD - digits.period_bits)),
     )
+
+
+def _dealt(session: Session, masks: list[torch.Tensor], start: int, count: int, digits: _Digits) -> list[torch.Tensor]:
+    """The tables of `count` values: see `_tables`."""
+    shapes = [(_CASES, count)] * 3 + [(_EIGHTHS, count)]
+    recipe = Recipe("exponential", [], shapes, lambda _: _tables(masks[0][start : start + count], digits))
+    return deal(session, recipe)[1]
+
+
+def _read(
+    session: Session,
+    delta: torch.Tensor,
+    public: tuple[torch.Tensor, torch.Tensor],
+    tables: list[torch.Tensor],
+    digits: _Digits,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Shares of the exponential and of the guard, (n,), from opened words (n,)."""
+    coarse, fine, periods, outside = tables
+    case = (delta >> digits.case_bits & _CASES - 1)[None]
+    eighth = (delta >> digits.case_bits - 1 & _EIGHTHS - 1)[None]
+    turns = delta >> digits.period_bits
+    value = public[0] * coarse.gather(0, case)[0] + public[1] * fine.gather(0, case)[0]
+    guard = outside.gather(0, eighth)[0] - 2 * turns * periods.gather(0, case)[0]
+    return value, add_public(session, guard, turns * turns)
 
 
 @dataclass(frozen=True, slots=True)

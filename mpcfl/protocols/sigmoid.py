@@ -45,7 +45,7 @@ def sigmoid(
             hint="use a smaller range of the sigmoid",
         )
     masks: list[torch.Tensor] = []  # at the dealer only: r as a whole, for the tables
-    (r,), _ = deal(session, Recipe("sigmoid", [shape], [], lambda m: _kept(masks, m)))
+    (r,), _ = deal(session, Recipe("sigmoid", [shape], [], lambda m: kept(masks, m)))
     word = z._ring >> surplus if surplus >= 0 else z._ring << -surplus
     (delta,) = yield [Masked(Share(session, word - r, scale=series.scale, bound=1.0), ANGLE_BITS, "sigmoid")]
     pieces, angles = [], delta.reshape(-1)
@@ -73,7 +73,8 @@ def sigmoid(
     return (*found, Share(session, steep, scale=table_scale + scale, bound=0.3 * abs(factor))) if slope else found
 
 
-def _kept(masks: list[torch.Tensor], found: list[torch.Tensor]) -> list[torch.Tensor]:
+def kept(masks: list[torch.Tensor], found: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Nothing is derived yet; the dealer keeps the mask, flat."""
     masks.append(found[0].reshape(-1))
     return []
 

@@ -10,6 +10,7 @@ import torch
 
 from mpcfl.protocols.exponential import RANGES, _public_exp, exponential
 from mpcfl.protocols.rounds import run
+from mpcfl.protocols.sigmoid import STRETCH
 from mpcfl.sharing.share import Share
 from mpcfl.world.session import Session
 from tests.evaluation import PARTIES, UNLIKELY, Given, Outcome, dry, evaluate
@@ -116,6 +117,15 @@ def test_cost_is_one_round_of_four_bytes_each(parties: int) -> None:
     for rank in outcome.roster.compute:
         assert outcome.cost("online", rank) == {"exponential": (1, others, n * 4 * others)}
     assert outcome.cost("offline", parties) == {"exponential": (0, 1, 20 * n * 8)}
+
+
+def test_tables_of_many_values_come_in_stretches() -> None:
+    """So that memory is bounded whatever their number; where one stretch ends and the next begins nothing is lost."""
+    z = np.tile(over(4, 1.0, 997), 2 * STRETCH // 1000 + 1).reshape(2, -1)
+    outcome = exp_of(2, z, 4)
+    assert np.abs(values(outcome) - np.exp(z)).max() < 1e-3 and not outcome.ring(1).any()
+    assert outcome.cost("online") == {"exponential": (1, 1, 4 * z.size)}
+    assert outcome.cost("offline", 2) == {"exponential": (0, 3, 20 * z.size * 8)}
 
 
 def test_scales_bounds_and_shapes_for_parties_with_and_without_shares() -> None:
