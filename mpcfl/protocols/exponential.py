@@ -26,13 +26,13 @@ import torch
 
 from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
-from mpcfl.protocols.sigmoid import STRETCH, kept
 from mpcfl.protocols.truncation import logical_shift
 from mpcfl.ring.waves import horner
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
 from mpcfl.world.session import Session
 
+STRETCH = 1 << 14  # values whose tables are dealt at a time: 2.5 MB stay in a cache, whatever the rows are
 RANGES = (1, 2, 4, 8)
 EXACT = 1.5  # times the range: how far the exponential is right
 _WORD = 32
@@ -54,7 +54,7 @@ def exponential(z: Share, range: int, *, scale: int, factor: float = 1.0, middle
         raise ValueError(f"no exponential of range {range} about {middle:g} for a value at scale {z.scale}")
     session, shape, digits = z.session, z.shape, _Digits(range, middle, scale)
     masks: list[torch.Tensor] = []  # at the dealer only: r as a whole, for the tables
-    (r,), _ = deal(session, Recipe("exponential", [shape], [], lambda m: kept(masks, m)))
+    (r,), _ = deal(session, Recipe("exponential", [shape], [], lambda m: _kept(masks, m)))
     centre = round(middle * (1 << _UNIT))
     word = add_public(session, _rounded(z._ring, z.scale - _UNIT), -centre)
     (delta,) = yield [Masked(Share(session, word - r, scale=_UNIT, bound=1.0), _WORD, "exponential")]
@@ -73,6 +73,12 @@ def exponential(z: Share, range: int, *, scale: int, factor: float = 1.0, middle
         Share(session, value, scale=scale, bound=bound),
         Share(session, guard, scale=0, bound=4.0 ** (_WORD - digits.period_bits)),
     )
+
+
+def _kept(masks: list[torch.Tensor], found: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Nothing is derived yet; the dealer keeps the mask, flat."""
+    masks.append(found[0].reshape(-1))
+    return []
 
 
 def _dealt(session: Session, masks: list[torch.Tensor], start: int, count: int, digits: _Digits) -> list[torch.Tensor]:

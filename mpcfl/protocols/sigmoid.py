@@ -10,6 +10,8 @@ The same tuples give the guard, at no cost: how many rows have left the range in
 from __future__ import annotations
 
 import functools
+import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -24,7 +26,7 @@ from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
 
 GUARD_SCALE = 16
-STRETCH = 1 << 16  # values whose tables are dealt at a time: they are many times as long as the values
+STRETCH = 1 << 18  # elements of tables that are dealt at a time: 2 MB stay in a cache, whatever the rows are
 
 
 def sigmoid(
@@ -45,24 +47,30 @@ def sigmoid(
             hint="use a smaller range of the sigmoid",
         )
     masks: list[torch.Tensor] = []  # at the dealer only: r as a whole, for the tables
-    (r,), _ = deal(session, Recipe("sigmoid", [shape], [], lambda m: kept(masks, m)))
+    count, stretch = math.prod(shape), STRETCH // (2 * terms)
+
+    def recipe(start: int) -> Recipe:
+        size = min(stretch, count - start)
+
+        def derive(drawn: list[torch.Tensor]) -> list[torch.Tensor]:
+            masks.extend(drawn)
+            return [tables(masks[0].reshape(-1)[start : start + size], terms, table_scale)]
+
+        return Recipe("sigmoid", [] if start else [shape], [(2, terms, size)], derive)
+
+    (r,), (shared,) = deal(session, recipe(0))
     word = z._ring >> surplus if surplus >= 0 else z._ring << -surplus
     (delta,) = yield [Masked(Share(session, word - r, scale=series.scale, bound=1.0), ANGLE_BITS, "sigmoid")]
     pieces, angles = [], delta.reshape(-1)
-    for start in range(0, len(angles), STRETCH):
-        piece = slice(start, start + STRETCH)
-        recipe = Recipe(
-            "sigmoid",
-            [],
-            [(2, terms, len(angles[piece]))],
-            lambda _, piece=piece: [tables(masks[0][piece], terms, table_scale)],  # type: ignore[misc]
-        )
-        _, (shared,) = deal(session, recipe)
+    for start in range(0, max(count, 1), stretch):
+        if start:
+            _, (shared,) = deal(session, recipe(start))
         if session.holds_shares:
-            pieces.append(combine(angles[piece], shared, _coefficients(series, factor, scale, slope)))
+            piece = angles[start : start + stretch]
+            pieces.append(combine(piece, shared, _coefficients(series, factor, scale, slope)))
     value = guard = steep = blank(shape)
     if session.holds_shares:
-        value, guard, *rest = (torch.cat(parts).reshape(shape) for parts in zip(*pieces, strict=True))
+        value, guard, *rest = (_joined(parts).reshape(shape) for parts in zip(*pieces, strict=True))
         value = add_public(session, value, round(factor * 2.0 ** (table_scale + scale - 1)))
         guard = add_public(session, guard, 1 << (table_scale + GUARD_SCALE - 1))
         steep = rest[0] if slope else value
@@ -73,10 +81,8 @@ def sigmoid(
     return (*found, Share(session, steep, scale=table_scale + scale, bound=0.3 * abs(factor))) if slope else found
 
 
-def kept(masks: list[torch.Tensor], found: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Nothing is derived yet; the dealer keeps the mask, flat."""
-    masks.append(found[0].reshape(-1))
-    return []
+def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 @functools.lru_cache(maxsize=64)

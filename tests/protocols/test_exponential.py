@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from mpcfl.protocols.exponential import RANGES, _public_exp, exponential
+from mpcfl.protocols.exponential import RANGES, STRETCH, _public_exp, exponential
 from mpcfl.protocols.rounds import run
-from mpcfl.protocols.sigmoid import STRETCH
 from mpcfl.sharing.share import Share
 from mpcfl.world.session import Session
 from tests.evaluation import PARTIES, UNLIKELY, Given, Outcome, dry, evaluate

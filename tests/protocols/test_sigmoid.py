@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mpcfl.errors import HeadroomError
+from mpcfl.protocols import sigmoid as protocol
 from mpcfl.protocols.harmonics import Series
 from mpcfl.protocols.rounds import run
 from mpcfl.protocols.sigmoid import GUARD_SCALE, sigmoid
@@ -187,6 +188,24 @@ def test_the_slope_is_for_nothing(parties: int) -> None:
         {"sigmoid": (1, others, 4 * n * others)},
         {"sigmoid": (0, 1, 2 * SERIES.terms * n * 8)},
     )
+
+
+@pytest.mark.parametrize("parties", PARTIES)
+@pytest.mark.parametrize(("shape", "messages"), [((311,), 4), ((300,), 3), ((7, 30), 3), ((1,), 1), ((0,), 0)])
+def test_tables_are_dealt_in_stretches_of_bounded_size(
+    shape: tuple[int, ...], messages: int, parties: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages of a hundred values at most, and one round for all of them."""
+    monkeypatch.setattr(protocol, "STRETCH", 100 * 2 * SERIES.terms)
+    n, others = math.prod(shape), parties - 1
+    z = torch.linspace(-31, 31, n, dtype=torch.float64)
+    outcome = opened(parties, z.reshape(shape), slope=True)
+    for part, wanted in enumerate(in_the_clear(z)):
+        assert real(outcome, part).shape == shape
+        assert (np.abs(real(outcome, part).reshape(-1) - wanted) < 6.5 * noise(SERIES)).all()
+    assert outcome.cost("online")["sigmoid"] == (1, others, 4 * n * others)
+    dealt = {"sigmoid": (0, messages, 2 * SERIES.terms * n * 8)} if messages else {}
+    assert outcome.cost("offline", parties) == dealt
 
 
 @pytest.mark.parametrize("value", [0.0, 31.0])
