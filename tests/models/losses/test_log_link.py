@@ -76,7 +76,7 @@ def test_exposures_are_the_weights_of_rates() -> None:
     tables = {0: Table.of(table[:250], names=names), 1: Table.of(table[250:], names=names)}
     schemas = {who.names[rank]: own.schema.with_target("y") for rank, own in tables.items()}
     facts = facts_of(who, "horizontal", schemas, "y", test_fraction=0.0, seed=0, aside=aside)
-    wanted = settings("poisson", Gradient(learning_rate=0.3, iterations=100), alpha=0.0)
+    wanted = settings("poisson", Gradient(learning_rate=0.3, iterations=60), alpha=0.0)
     outcomes, _ = run_with_sessions(who, lambda s: train(s, facts, wanted, tables.get(s.rank)))
     sklearn = PoissonRegressor(alpha=0.0, tol=1e-10).fit(x, y / exposure, sample_weight=exposure)
     assert distance(weights(outcomes[0]), np.append(sklearn.coef_, sklearn.intercept_)) < 1e-4
