@@ -40,8 +40,10 @@ class Fit:
     as_planned: bool
     ledger: list[str]
     refused: str = ""
-    coefficients: list[float] = field(default_factory=list)
-    intercept: float = float("nan")
+    coefficients: list[Any] = field(default_factory=list)
+    """(d,), or (classes, d)."""
+    intercept: Any = float("nan")
+    """A number, or (classes,)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +59,15 @@ class Case:
 
 def fit(session: Session, gate: Gate, table: Table | None, settings: Settings, partition: str = "horizontal") -> Fit:
     """Every party calls this. GuardError, which all receivers of a result raise, is a result: refused."""
-    refused, coefficients, intercept = "", np.zeros(0), float("nan")
+    refused, coefficients = "", np.zeros(0)
+    intercept: Any = float("nan")
     gate()
     session.meter, session.ledger = Meter(), []
     start, cpu = time.perf_counter(), time.process_time()
     facts = agree_on_facts(session, partition, table.schema if table is not None else None, TARGET)
     try:
         outcome = train(session, facts, settings, table)
-        coefficients, intercept = outcome.coefficients, outcome.intercept
+        coefficients, intercept = outcome.coefficients, np.asarray(outcome.intercept).tolist()
     except GuardError as error:
         refused = str(error.args[0])
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
