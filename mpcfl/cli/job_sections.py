@@ -82,8 +82,8 @@ class Model:
     epsilon: float = 1.35
     """Huber: size of an error, in units of the target, from which it counts by its size and not its square."""
     class_weight: str | Mapping[str, float] | None = None
-    """Logistic, svm: weights of the rows of each class, { 0 = 1.0, 1 = 5.0 }, or "balanced", which reveals how many
-    rows there are of each class. Absent: all rows count the same."""
+    """Logistic, svm: weights of the rows of each class, { 0 = 1.0, 1 = 5.0 }, or "balanced" (rows / classes / rows of
+    the class), which reveals how many rows there are of each class. Absent: all rows count the same."""
     sample_weight: str | None = None
     """Models of rows (all but linear and ridge): the column with the weight of each row, 0 to 16; it is no feature."""
     offset: str | None = None

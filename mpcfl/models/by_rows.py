@@ -110,9 +110,10 @@ class LogisticRegression(Classifier):
     """Logistic regression; more than two classes one against the rest each, as OneVsRestClassifier does, all at once.
 
     C: inverse of the penalty. penalty: "l2", "l1", "elasticnet" or "none". classes: their number, which is public.
-    class_weight: weights of the rows by class, {0: 1.0, 1: 5.0}, or of two classes "balanced", which reveals how many
-    rows each has. sigmoid: {"range": 32, "error": 1e-4}, where |X w| may be and how exact the sigmoid is there; range
-    "auto" begins with 16 and widens it when a row leaves it, at the price of one revealed bit a check.
+    class_weight: weights of the rows by class, {0: 1.0, 1: 5.0}, or "balanced": n / classes / rows of the class, the
+    same against every rest; it reveals how many rows each class has. sigmoid: {"range": 32, "error": 1e-4}, where
+    |X w| may be and how exact the sigmoid is there; range "auto" begins with 16 and widens it when a row leaves it, at
+    the price of one revealed bit a check.
     coef_ (d,) and intercept_ a number; with more than two classes (classes, d) and (classes,).
     """
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from mpcfl.data.facts import Facts
 from mpcfl.data.own_rows import Coded, Rows, with_aside
+from mpcfl.models.losses.class_weight import balanced_plain
 from mpcfl.solvers.objective import Objective
 
 Array = npt.NDArray[np.float64]
@@ -56,7 +57,7 @@ def plain_rows(
 ) -> PlainRows:
     """x (n, d), y (n,): all training rows, in the order of the owners. aside: their weights, offsets, exposures."""
     if objective.loss.class_weight == "balanced":
-        objective = objective.with_class_weight({k: len(y) / (2 * float((y == k).sum())) for k in (0, 1)})
+        objective = objective.with_class_weight(balanced_plain(y, objective.loss.classes))
     objective = objective.over(len(x))
     coded = with_aside(objective.loss.code(y, "the joint table", facts.target), aside or {}, facts.aside, "the table")
     z = np.c_[x, np.ones(len(x))] if fit_intercept else x

@@ -19,7 +19,7 @@ from mpcfl.data.vertical import share_columns
 from mpcfl.errors import GuardError
 from mpcfl.models.coefficients import coefficients_of, unknown
 from mpcfl.models.inference import inference
-from mpcfl.models.losses.class_counts import both_occur, ones_of
+from mpcfl.models.losses.class_counts import counts_of, every_class_occurs
 from mpcfl.models.losses.class_weight import balanced
 from mpcfl.models.metrics import finished, metrics_by_rows
 from mpcfl.models.settings import Settings
@@ -46,7 +46,9 @@ VARIES = "guard: each column varies"
 FITS = "guard: held-out rows are like the others"
 IN_RANGE = "guard: every row stayed in range"
 BOTH = "guard: both classes occur"
+EVERY = "guard: every class occurs"
 _GUARDS = {
+    EVERY: "one bit a class: the weights of a class without rows would grow as long as there are iterations",
     BOTH: "one bit: with one class the weights would grow as long as there are iterations",
     IN_RANGE: "one bit: beyond the range of the loss the weights would be wrong",
     MINIMUM: "one bit: for other signs of the weights the solution would be another, and nobody would know",
@@ -115,10 +117,12 @@ def _descend(session: Session, facts: Facts, settings: Settings, own: Source | N
     outputs: dict[str, Share | Floating] = {}
     solver, objective = settings.solver, settings.objective
     if objective is not None:
+        classes = objective.loss.classes
         if objective.loss.has_classes:
-            outputs[BOTH] = run(session, both_occur(ones_of(session, facts, own), facts.training_rows))
+            occur = run(session, every_class_occurs(counts_of(session, facts, own, classes), facts.training_rows))
+            outputs[BOTH if classes == 1 else EVERY] = occur
         if objective.loss.class_weight == "balanced":
-            objective = objective.with_class_weight(balanced(session, facts, own))
+            objective = objective.with_class_weight(balanced(session, facts, own, classes))
         optimum = _by_rows(session, facts, objective, settings, own, keeper)
         outputs |= {"weights": optimum.weights, IN_RANGE: optimum.stayed}
         if optimum.reached is not None:
@@ -227,6 +231,13 @@ def _check(
         raise GuardError(
             f"all rows of all parties are of one class of '{facts.target}'", hint="a classifier needs both classes"
         )
+    if EVERY in found:
+        missing = _unset(found[EVERY], [str(label) for label in range(found[EVERY].numel())])
+        if missing:
+            raise GuardError(
+                f"no row of any party is of class {missing[0]} of '{facts.target}'{_more(missing)}",
+                hint="code the classes as 0, 1, ... without gaps, and count them in [model] classes",
+            )
     if _unset(found.get(IN_RANGE), ["range"]):
         raise GuardError(
             "a row left the range in which the loss is right: |X w| came near its end",

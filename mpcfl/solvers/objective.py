@@ -45,9 +45,9 @@ class Loss(ABC):
     signed = False
     """Rows are multiplied by labels -1 and 1, so that z stands for y z."""
     has_classes = False
-    """The target is a class, 0 or 1."""
+    """The target is a class: 0, 1, ..."""
     class_weight: Mapping[int, float] | str | None = None
-    """Weight of the rows of class 0 and of class 1; "balanced" until the classes have been counted."""
+    """Weight of the rows of each class; "balanced" until the classes have been counted."""
     target: Vector | None = None
     """How the targets of held-out rows are shared for metrics; None where there is none to be had."""
     classes = 1
@@ -115,7 +115,7 @@ class Objective:
     penalty: Penalty = Penalty()
 
     def with_class_weight(self, weights: Mapping[int, float]) -> Objective:
-        """The same with these weights of the rows of class 0 and class 1."""
+        """The same with these weights of the rows of each class."""
         loss = copy(self.loss)
         loss.class_weight = weights
         return replace(self, loss=loss)

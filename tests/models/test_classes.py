@@ -7,13 +7,17 @@ import pytest
 from sklearn.datasets import load_digits, load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.utils.class_weight import compute_class_weight
 
 from mpcfl.data.facts import Aside
-from mpcfl.errors import DataError, JobError
+from mpcfl.errors import DataError, GuardError, JobError
 from mpcfl.models.coefficients import coefficients_of
 from mpcfl.models.descent_twin import descent_twin
 from mpcfl.models.families import Parameters, objective_of
+from mpcfl.models.losses.class_counts import COUNTS_OF_EACH
+from mpcfl.models.losses.class_weight import balanced_plain
 from mpcfl.models.settings import Settings
+from mpcfl.models.training import EVERY, IN_RANGE
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.row_gradient import Scales, layout_of
 from tests.joint import Array, Run, distance, train_jointly
@@ -93,6 +97,18 @@ def test_rows_are_weighted_by_their_class() -> None:
     assert distance(*(twin(s, run)[0] for s in (wanted, settings()))) > 0.1
 
 
+@pytest.mark.parametrize("partition", ["horizontal", "vertical"])
+def test_balanced_classes_reveal_their_sizes_and_say_so(partition: str) -> None:
+    x, y = X[30:140], Y[30:140]
+    wanted = settings(class_weight="balanced")
+    run = train_jointly(x, y, wanted, partition=partition)
+    assert run.revealed()[0] == COUNTS_OF_EACH and run.sessions[0].ledger[0]["shape"] == [CLASSES]
+    assert distance(stacked(run.outcome.coefficients, run.outcome.intercept), stacked(*twin(wanted, run, x, y))) < 2e-4
+    assert balanced_plain(y, CLASSES) == dict(
+        enumerate(compute_class_weight("balanced", classes=np.arange(CLASSES), y=y))
+    )
+
+
 # ---- costs -----------------------------------------------------------------------------------------------------------
 
 
@@ -112,7 +128,8 @@ def test_the_table_is_opened_once_for_all_classes() -> None:
 
 def test_only_weights_and_guard_leave_the_shares() -> None:
     run = train_jointly(X, Y, settings(2))
-    assert [entry["shape"] for entry in run.sessions[0].ledger] == [[D, CLASSES], []]
+    assert [entry["shape"] for entry in run.sessions[0].ledger] == [[CLASSES], [D, CLASSES], []]
+    assert run.revealed() == [EVERY, "weights", IN_RANGE]
 
 
 # ---- labels ----------------------------------------------------------------------------------------------------------
@@ -141,10 +158,22 @@ def test_an_owner_need_not_have_rows_of_every_class() -> None:
     assert distance(stacked(run.outcome.coefficients, run.outcome.intercept), stacked(*twin(wanted, run))) < 1e-4
 
 
-@pytest.mark.parametrize("weights, said", [("balanced", "for two classes"), ({0: 1.0, 1: 2.0}, "for each class")])
-def test_class_weights_that_do_not_fit_are_refused(weights: object, said: str) -> None:
-    with pytest.raises(JobError, match=said):
-        settings(class_weight=weights)
+def test_a_class_that_no_row_is_of_is_named() -> None:
+    with pytest.raises(GuardError, match="no row of any party is of class 1 of 'y'") as caught:
+        train_jointly(X, np.where(Y == 1, 2.0, Y), settings(1))
+    assert "without gaps" in str(caught.value.hint)
+    with pytest.raises(GuardError, match=r"class 3 of 'y' \(and 1 more: 4\)"):
+        train_jointly(X, Y, settings(1, classes=5))
+
+
+def test_a_weight_for_each_class_is_needed() -> None:
+    with pytest.raises(JobError, match="a weight for each class"):
+        settings(class_weight={0: 1.0, 1: 2.0})
+
+
+def test_a_class_too_rare_to_be_balanced_is_named() -> None:
+    with pytest.raises(JobError, match="class 2 has 1 of 150 rows"):
+        train_jointly(X, np.r_[np.arange(149) % 2, 2.0], settings(1, class_weight="balanced"))
 
 
 def test_an_offset_is_that_of_no_class() -> None:

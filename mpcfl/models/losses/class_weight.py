@@ -12,7 +12,7 @@ from mpcfl.data.facts import Facts
 from mpcfl.data.own_rows import WEIGHT_BOUND
 from mpcfl.data.source import Source
 from mpcfl.errors import JobError
-from mpcfl.models.losses.class_counts import COUNTS, ones_of
+from mpcfl.models.losses.class_counts import COUNTS, COUNTS_OF_EACH, counts_of
 from mpcfl.sharing.reveal import reveal
 from mpcfl.world.session import Session
 
@@ -21,14 +21,9 @@ ClassWeight = Mapping[int, float] | str | None
 
 
 def checked(value: Any, classes: int = 2) -> ClassWeight:
-    """None, "balanced" (of two classes only), or a weight for each class; JobError for anything else."""
-    if value is None or (value == "balanced" and classes == 2):
+    """None, "balanced", or a weight for each class; JobError for anything else."""
+    if value is None or value == "balanced":
         return value
-    if value == "balanced":
-        raise JobError(
-            'class_weight = "balanced" is for two classes',
-            hint="give weights yourself: class_weight = { 0 = 1.0, 1 = 5.0, 2 = 1.0 }",
-        )
     if not isinstance(value, Mapping) or {str(key) for key in value} != {str(label) for label in range(classes)}:
         raise JobError('class_weight must be "balanced", or a weight for each class', hint="{ 0 = 1.0, 1 = 5.0 }")
     weights = {int(key): float(weight) for key, weight in value.items()}
@@ -44,20 +39,30 @@ def weights_of(y: Array, class_weight: ClassWeight) -> Array | None:
     return np.array([class_weight[label] for label in range(len(class_weight))])[y.astype(np.int64)]
 
 
-def balanced(session: Session, facts: Facts, own: Source | None) -> dict[int, float]:
-    """n / (2 n_k) by class, from the number of training rows of class 1 in all tables, which is revealed: it is in the
-    ledger. JobError: one class only, or one so rare that its weight would pass WEIGHT_BOUND. Cost: that of `ones_of`,
-    and of `reveal`."""
-    ones_share = ones_of(session, facts, own)
-    found = reveal({COUNTS: ones_share}, to=session.roster.names, reason='class_weight = "balanced"')[COUNTS]
+def balanced(session: Session, facts: Facts, own: Source | None, classes: int) -> dict[int, float]:
+    """n / (number of classes * n_k) by class, from the number of training rows of class 1, of more than two classes of
+    each, in all tables, which is revealed: it is in the ledger. JobError: a class without rows, or one so rare that its
+    weight would pass WEIGHT_BOUND. `classes` as in `counts_of`. Cost: that of `counts_of`, and of `reveal`."""
+    name = COUNTS if classes == 1 else COUNTS_OF_EACH
+    shared = counts_of(session, facts, own, classes)
+    found = reveal({name: shared}, to=session.roster.names, reason='class_weight = "balanced"')[name]
     if found.device.type == "meta":
-        return {0: 1.0, 1: 1.0}
-    ones = float(found.item())
-    counts = {0: facts.training_rows - ones, 1: ones}
-    rarest = min(counts.values())
-    if facts.training_rows > 2 * WEIGHT_BOUND * rarest:
+        return dict.fromkeys(range(max(classes, 2)), 1.0)
+    return _balancing(found.tolist(), facts.training_rows)
+
+
+def balanced_plain(y: Array, classes: int) -> dict[int, float]:
+    """The same from labels y (n,)."""
+    labels = (1,) if classes == 1 else range(classes)
+    return _balancing([float((y == label).sum()) for label in labels], len(y))
+
+
+def _balancing(counts: list[float], rows: int) -> dict[int, float]:
+    counts = [rows - counts[0], counts[0]] if len(counts) == 1 else counts
+    rarest = min(counts)
+    if rows > len(counts) * WEIGHT_BOUND * rarest:
         raise JobError(
-            f"class_weight = balanced: one class has {rarest:g} of {facts.training_rows} rows",
+            f"class_weight = balanced: class {counts.index(rarest)} has {rarest:g} of {rows} rows",
             hint=f"give weights yourself: class_weight = {{ 0 = 1.0, 1 = {WEIGHT_BOUND:g} }}",
         )
-    return {label: facts.training_rows / (2 * count) for label, count in counts.items()}
+    return {label: rows / (len(counts) * count) for label, count in enumerate(counts)}

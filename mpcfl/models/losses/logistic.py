@@ -25,6 +25,7 @@ class Logistic(Loss):
     more than two, each class has a column of weights, against the rest. JobError for fewer. wider: series to go on
     with, one after the other, when a row has left the range."""
 
+    has_classes = True
     slope = 1.1  # |sigmoid - y|, with what the series adds
     curvature_bound = 0.25
     has_curvature = True
@@ -35,7 +36,6 @@ class Logistic(Loss):
         if classes < 2:
             raise JobError(f"[model] classes must be 2 or more, not {classes}")
         self.series, self.classes, self.class_weight = series, 1 if classes == 2 else classes, class_weight
-        self.has_classes = classes == 2
         self.target = LABEL if classes == 2 else None
         self.wider = tuple(wider)
         self.predictor_bits = max(one.period_bits for one in (series, *wider))
