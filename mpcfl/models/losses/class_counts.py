@@ -18,8 +18,8 @@ COUNTS_OF_EACH = "rows of each class"
 
 
 def counts_of(session: Session, facts: Facts, own: Source | None, classes: int) -> Share:
-    """Training rows of the joint table by label, scale 0: (1,) of label 1 where `classes` is 1, as a loss of two classes
-    has it; else (classes,) of each. Cost: 1 round where an owner does not compute."""
+    """Training rows of the joint table by label, scale 0: (1,) of label 1 where `classes` is 1, as a loss of two
+    classes has it; else (classes,) of each. Cost: 1 round where an owner does not compute."""
     labels = np.array([1]) if classes == 1 else np.arange(classes)
     inputs = []
     for rank in (facts.holders[-1],) if facts.holders else facts.owners:
