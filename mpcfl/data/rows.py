@@ -77,13 +77,15 @@ def share_rows(
     inputs: list[Input] = []
     for rank in facts.owners:
         inputs += _inputs(facts, rank, layout, mine if rank == session.rank else None)
+    names, mine = [item.name for item in inputs], None
     shares = share_inputs(session, inputs)
+    inputs.clear()  # with what it holds of this owner: a table is large
 
     def of(name: str) -> Share | None:
-        found = [share for item, share in zip(inputs, shares, strict=True) if item.name == name]
+        found = [share for other, share in zip(names, shares, strict=True) if other == name]
         return concatenate(found) if found else None
 
-    tables = [share for item, share in zip(inputs, shares, strict=True) if item.name == "rows"]
+    tables = [share for name, share in zip(names, shares, strict=True) if name == "rows"]
     joint = _in_order(facts, tables, layout.fit_intercept) if facts.holders else concatenate(tables)
     return SharedRows(
         x=joint,

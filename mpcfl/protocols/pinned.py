@@ -9,10 +9,13 @@ from __future__ import annotations
 import torch
 
 from mpcfl.offline.dealing import Recipe, deal
-from mpcfl.protocols.rounds import Protocol
+from mpcfl.protocols.rounds import Protocol, run
+from mpcfl.ring.blank import blank
 from mpcfl.ring.product import gram, matmul, matmul_t
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
+
+STRETCH = 1 << 23  # elements that are opened at a time
 
 
 class Pinned:
@@ -21,8 +24,35 @@ class Pinned:
     def __init__(self, x: Share) -> None:
         self.x, self.session = x, x.session
         self._whole_mask: torch.Tensor | None = None  # at the dealer only
-        (self._mask,), _ = deal(self.session, Recipe("pin", [x.shape], [], self._keep))
+        (mask,), _ = deal(self.session, Recipe("pin", [x.shape], [], self._keep))
+        self._mask: torch.Tensor | None = mask  # until it has been used
         self._opened: torch.Tensor | None = None
+
+    @classmethod
+    def opened(cls, x: Share) -> Pinned:
+        """X, pinned and open; a large one in stretches of rows, so that no more than X and E lie in memory.
+        Cost: n d elements; a round for each 2^23 of them."""
+        session, rows = x.session, max(1, STRETCH // x.shape[1])
+        pieces: list[Pinned] = []
+        e = torch.empty(x.shape, dtype=torch.int64, device=session.device) if session.holds_shares else blank(x.shape)
+        for start in range(0, x.shape[0], rows):
+            piece = cls(x[start : start + rows])
+            run(session, piece.opening())
+            if x.shape[0] <= rows:
+                return piece
+            if session.holds_shares:
+                e[start : start + rows] = piece._e
+                piece._opened = None
+            pieces.append(piece)
+        dealt = [piece._whole_mask for piece in pieces if piece._whole_mask is not None]
+        return cls._of(x, e, torch.cat(dealt) if dealt else None)
+
+    @classmethod
+    def _of(cls, x: Share, e: torch.Tensor, whole_mask: torch.Tensor | None) -> Pinned:
+        pinned = object.__new__(cls)
+        pinned.x, pinned.session = x, x.session
+        pinned._mask, pinned._opened, pinned._whole_mask = None, e, whole_mask
+        return pinned
 
     def _keep(self, masks: list[torch.Tensor]) -> list[torch.Tensor]:
         self._whole_mask = masks[0]
@@ -41,9 +71,14 @@ class Pinned:
 
     def opening(self) -> Protocol:
         """Open E = X - A. Cost: 1 round, n d elements."""
-        (self._opened,) = yield [
-            Masked(self.x._like(self.x._ring - self._mask, self.x.bound), protocol="pinned matrix")
-        ]
+        if self._mask is None:
+            raise RuntimeError("a pinned matrix is opened once")
+        masked, self._mask = self.x._like(self.x._ring - self._mask, self.x.bound), None
+        (self._opened,) = yield [Masked(masked, protocol="pinned matrix")]
+
+    def _share_of_mask(self) -> torch.Tensor:
+        """[A] = [X] - E: nobody need keep what it expanded."""
+        return add_public(self.session, self.x._ring, -self._e)
 
     def times(self, v: Share) -> Protocol:
         """X @ v, v (d, c) or (d,), at the sum of the scales. Cost: 1 round, d c elements; offline n c."""
@@ -77,19 +112,16 @@ class Pinned:
 
     def rows(self, index: torch.Tensor) -> Pinned:
         """Some rows of X under the same mask, for a mini-batch: nothing is opened. `index` public."""
-        part = object.__new__(Pinned)
-        part.x, part.session = self.x[index], self.session
-        part._mask, part._opened = self._mask[index], self._e[index]
-        part._whole_mask = None if self._whole_mask is None else self._whole_mask[index]
-        return part
+        whole = None if self._whole_mask is None else self._whole_mask[index]
+        return Pinned._of(self.x[index], self._e[index], whole)
 
     def square(self) -> Protocol:
         """X @ X for a square X. Nothing more is opened; offline d^2."""
         (d, _), session = self.x.shape, self.session
         _, (c,) = deal(session, Recipe("pinned product", [], [(d, d)], lambda _: [_square(self._dealt())]))
         yield []
-        e = self._e
-        ring = add_public(session, matmul(e, self._mask) + matmul(self._mask, e) + c, matmul(e, e))
+        e, a = self._e, self._share_of_mask()
+        ring = add_public(session, matmul(e, a) + matmul(a, e) + c, matmul(e, e))
         return Share(session, ring, scale=2 * self.x.scale, bound=d * self.x.bound**2)
 
     def gram(self) -> Protocol:
@@ -98,7 +130,7 @@ class Pinned:
         _, (c,) = deal(session, Recipe("pinned gram", [], [(d, d)], lambda _: [gram(self._dealt())]))
         yield []
         e = self._e
-        cross = matmul_t(e, self._mask)
+        cross = matmul_t(e, self._share_of_mask())
         ring = add_public(session, cross + cross.T + c, gram(e))
         return Share(session, ring, scale=2 * self.x.scale, bound=n * self.x.bound**2)
 

@@ -45,11 +45,10 @@ def share_inputs(session: Session, inputs: Sequence[Input]) -> list[Share]:
         if session.rank == item.owner and not session.dry_run:
             if item.ring is None or tuple(item.ring.shape) != item.shape:
                 raise ValueError(f"input '{item.name}' needs its owner's ring elements of shape {item.shape}")
-            rest = item.ring.clone()
+            own = item.ring
             for rank in roster.compute:
                 if rank not in (holder, session.rank):
-                    rest -= session.draw(rank, operation).elements(item.shape)
-            own = rest
+                    own = own - session.draw(rank, operation).elements(item.shape)
         elif session.holds_shares and session.rank != holder:
             own = session.draw(item.owner, operation).elements(item.shape)
         if item.owner not in roster.compute:

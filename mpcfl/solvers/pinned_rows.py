@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,35 +40,46 @@ class PinnedRows:
         return PinnedRows(x, weighted, response, offset, self.held_out)
 
 
-def pin_rows(
-    session: Session, own: Source | None, facts: Facts, chosen: Sequence[Rows], layout: Layout
-) -> list[PinnedRows]:
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """All rows, and which of them each batch takes. A batch is made when it is asked for: together they would be as
+    large as the table."""
+
+    whole: PinnedRows
+    chosen: Sequence[Rows]
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __iter__(self) -> Iterator[PinnedRows]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, i: int) -> PinnedRows:
+        rows = self.chosen[i]
+        return self.whole if len(rows) == self.whole.x.x.shape[0] else self.whole.batch(rows)
+
+
+def pin_rows(session: Session, own: Source | None, facts: Facts, chosen: Sequence[Rows], layout: Layout) -> Batches:
     """The batches, X shared and opened under its mask once.
 
-    Cost: that of `share_rows`, 1 round and n d' elements. Rows with weights: n d' elements more. Vertical: where rows
-    have yet to be multiplied by signs or weights that another owner has, n (d' + 1) elements and 2 rounds more for
-    each, and n d' and 1 for the truncation after weights.
+    Cost: that of `share_rows` and of `Pinned.opened`, 1 round and n d' elements. Rows with weights: n d' elements more.
+    Vertical: where rows have yet to be multiplied by signs or weights that another owner has, n (d' + 1) elements and 2
+    rounds more for each, and n d' and 1 for the truncation after weights.
     """
     shared = share_rows(session, own, facts, chosen, layout)
-    x = _opened(session, shared.x)
+    x = Pinned.opened(shared.x)
     if shared.sign is not None:
-        x = _opened(session, run(session, x.scaled_rows(shared.sign)).within(ROW_BOUND))
+        x = Pinned.opened(run(session, x.scaled_rows(shared.sign)).within(ROW_BOUND))
     weighted = x
     if shared.weighted is not None:
-        weighted = _opened(session, shared.weighted)
+        weighted = Pinned.opened(shared.weighted)
     elif shared.weight is not None:
         rows = run(session, x.scaled_rows(shared.weight))
-        weighted = _opened(session, run(session, truncation(rows, shared.weight.scale)))
+        weighted = Pinned.opened(run(session, truncation(rows, shared.weight.scale)))
     held_out = None
     if shared.target is not None:
         index = torch.from_numpy(np.flatnonzero(facts.held_out_rows))
         offset = None if shared.offset is None else shared.offset[index]
         held_out = HeldOut(x.rows(index), offset, shared.target)
     whole = PinnedRows(x, weighted, shared.response, shared.offset, held_out)
-    return [whole if len(rows) == facts.total_rows else whole.batch(rows) for rows in chosen]
-
-
-def _opened(session: Session, x: Share) -> Pinned:
-    pinned = Pinned(x)
-    run(session, pinned.opening())
-    return pinned
+    return Batches(whole, chosen)
