@@ -11,13 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mpcfl.data.facts import Facts
 from mpcfl.errors import DataError, JobError
+from mpcfl.models.losses.log_link import LogLink
 from mpcfl.protocols.piecewise import clip
 from mpcfl.protocols.rounds import Protocol, parallel
 from mpcfl.sharing.share import Share
 from mpcfl.solvers.held_out import HeldOut
+from mpcfl.solvers.objective import Loss
 from mpcfl.solvers.ranking import area_under_curve
 from mpcfl.solvers.residuals import squared_error, unexplained
 from mpcfl.solvers.scores import correct, log_loss
+from mpcfl.solvers.steering import stayed
 
 MODELS_OF: Mapping[str, tuple[str, ...]] = {
     "r2": ("linear", "ridge", "lasso", "elastic_net", "huber"),
@@ -25,7 +28,9 @@ MODELS_OF: Mapping[str, tuple[str, ...]] = {
     "accuracy": ("logistic", "svm"),
     "log_loss": ("logistic",),
     "auc": ("logistic", "svm"),
+    "deviance": ("poisson", "gamma"),
 }
+PREDICTED = "guard: held-out rows stayed in range"
 METRICS = tuple(MODELS_OF)
 _PROTOCOLS: Mapping[str, Callable[[Share, Share], Protocol]] = {
     "r2": unexplained,
@@ -34,7 +39,7 @@ _PROTOCOLS: Mapping[str, Callable[[Share, Share], Protocol]] = {
     "log_loss": log_loss,
     "auc": area_under_curve,
 }
-_SUMS = ("mse", "accuracy", "log_loss")
+_SUMS = ("mse", "accuracy", "log_loss", "deviance")
 _OF_VALUES = {"r2", "mse"}
 _FARTHEST = 2.0  # times the largest target: the bound of the weights is a poor one, and costs precision
 _LEAST_ROWS = 2
@@ -51,8 +56,10 @@ def check_metrics(model: str, metrics: Sequence[str]) -> None:
             )
 
 
-def metrics_by_rows(facts: Facts, held_out: HeldOut | None, weights: Share, metrics: Sequence[str]) -> Protocol:
-    """What is to be revealed, by metric. DataError: fewer than two rows are held out.
+def metrics_by_rows(
+    facts: Facts, held_out: HeldOut | None, weights: Share, loss: Loss, metrics: Sequence[str]
+) -> Protocol:
+    """What is to be revealed, by metric, and for the deviance its guard. DataError: fewer than two rows are held out.
 
     r2, mse: a prediction beyond twice what the target can be counts as that. Cost: that of `HeldOut.scores`, for r2 and
     mse that of `clip`, and of the metrics, which share their rounds.
@@ -62,13 +69,18 @@ def metrics_by_rows(facts: Facts, held_out: HeldOut | None, weights: Share, metr
     z = yield from held_out.scores(weights)
     if set(metrics) & _OF_VALUES:
         z = yield from clip(z, _FARTHEST * held_out.target.bound, error=held_out.target.bound / 4)
+    if isinstance(loss, LogLink):
+        total, left = yield from loss.deviance(z, held_out.target)
+        return {"deviance": total, PREDICTED: (yield from stayed(left))}
     found = yield from parallel(*[_PROTOCOLS[metric](z, held_out.target) for metric in metrics])
     return dict(zip(metrics, found, strict=True))
 
 
-def finished(metric: str, value: float, rows: int) -> float:
+def finished(metric: str, value: float, rows: int, loss: Loss | None = None) -> float:
     """The metric over so many held-out rows, from what was revealed. Not a number: the area under the curve of rows of
     one class."""
+    if isinstance(loss, LogLink):
+        value *= loss.deviance_unit
     if metric == "r2":
         return 1 - value
     if metric == "auc" and value == 0:

@@ -21,7 +21,7 @@ from mpcfl.models.coefficients import coefficients_of, unknown
 from mpcfl.models.inference import inference
 from mpcfl.models.losses.class_counts import counts_of, every_class_occurs
 from mpcfl.models.losses.class_weight import balanced
-from mpcfl.models.metrics import finished, metrics_by_rows
+from mpcfl.models.metrics import PREDICTED, finished, metrics_by_rows
 from mpcfl.models.settings import Settings
 from mpcfl.protocols.rounds import Protocol, run, together
 from mpcfl.sharing.keeper import Keeper
@@ -54,6 +54,7 @@ _GUARDS = {
     MINIMUM: "one bit: for other signs of the weights the solution would be another, and nobody would know",
     REACHED: "one bit: without it the weights would be wrong, and nobody would know",
     VARIES: "one bit a column: a column without spread has no weight",
+    PREDICTED: "one bit: beyond the range of the loss the deviance would be wrong",
     FITS: "one bit a column: the metrics would be wrong where it is not set",
 }
 
@@ -128,14 +129,17 @@ def _descend(session: Session, facts: Facts, settings: Settings, own: Source | N
         if optimum.reached is not None:
             outputs[REACHED] = optimum.reached
         if settings.metrics:
-            outputs |= run(session, metrics_by_rows(facts, optimum.held_out, optimum.weights, settings.metrics))
+            held_out, weights = optimum.held_out, optimum.weights
+            outputs |= run(session, metrics_by_rows(facts, held_out, weights, objective.loss, settings.metrics))
     elif isinstance(solver, Gradient):
         outputs["weights"] = solver.train(session, facts, settings.fit_intercept, settings.alpha, own, keeper)
     found = reveal(outputs, to=settings.to, reason="what the job asks for", reasons=_GUARDS)
     _check(found, facts, objective.loss.range_hint if objective else None, _STILL_MOVING)
     extras: dict[str, Any] = {}
     if settings.metrics and found["weights"].device.type != "meta":
-        extras["metrics"] = {name: finished(name, float(found[name]), facts.test_rows) for name in settings.metrics}
+        loss = settings.objective.loss if settings.objective else None
+        values = {name: finished(name, float(found[name]), facts.test_rows, loss) for name in settings.metrics}
+        extras["metrics"] = values
     return _outcome(found["weights"], settings, facts, extras)
 
 
@@ -245,6 +249,11 @@ def _check(
         )
     if _unset(found.get(REACHED), ["solution"]):
         raise GuardError(unreached[0], hint=unreached[1])
+    if _unset(found.get(PREDICTED), ["range"]):
+        raise GuardError(
+            "a held-out row left the range in which its deviance is right",
+            hint="raise [model] log_range, or leave the metric out",
+        )
     wild = _unset(found.get(FITS), names)
     if wild:
         raise GuardError(

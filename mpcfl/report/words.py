@@ -23,6 +23,7 @@ METRICS = {
     "accuracy": "accuracy",
     "log_loss": "log loss",
     "auc": "area under the ROC curve",
+    "deviance": "deviance",
 }
 
 

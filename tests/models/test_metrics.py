@@ -1,19 +1,28 @@
 """Metrics of held-out rows of models of rows: those of scikit-learn with the revealed weights, and nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
-from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_score, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    log_loss,
+    mean_gamma_deviance,
+    mean_poisson_deviance,
+    mean_squared_error,
+    r2_score,
+    roc_auc_score,
+)
 
 from mpcfl.data.facts import Aside, facts_of
+from mpcfl.data.moments import split_rows
 from mpcfl.data.table import Table
-from mpcfl.errors import DataError, JobError
+from mpcfl.errors import DataError, GuardError, JobError
 from mpcfl.models.by_rows import LogisticRegression
 from mpcfl.models.descent_twin import descent_twin
 from mpcfl.models.families import Parameters, objective_of
-from mpcfl.models.metrics import MODELS_OF, finished
+from mpcfl.models.metrics import MODELS_OF, PREDICTED, finished
 from mpcfl.models.settings import Settings
 from mpcfl.models.training import BOTH, IN_RANGE, train
 from mpcfl.solvers.gradient import Gradient
@@ -75,6 +84,40 @@ def test_metrics_of_robust_regression(partition: str) -> None:
     z = scores(run, Z[out])
     assert abs(found["mse"] - mean_squared_error(T[out], z)) < 1e-4
     assert abs(found["r2"] - r2_score(T[out], z)) < 1e-4
+
+
+COUNTS: Array = np.random.default_rng(1).poisson(np.exp(0.4 * Z[:, 2] + 1)).astype(float)
+SIZES: Array = np.random.default_rng(2).gamma(2.0, np.exp(0.4 * Z[:, 2] + 1) / 2)
+
+
+@PARTITIONS
+@pytest.mark.parametrize(
+    ("model", "y", "unit", "deviance"),
+    [
+        ("poisson", COUNTS, 1.0, mean_poisson_deviance),
+        ("poisson", COUNTS, 3.0, mean_poisson_deviance),
+        ("gamma", SIZES, 3.0, mean_gamma_deviance),
+    ],
+)
+def test_deviances(model: str, y: Array, unit: float, deviance: Callable[..., float], partition: str) -> None:
+    objective = objective_of(model, Parameters(unit=unit, log_range=8, alpha=0.01))
+    solver = Gradient(learning_rate=0.1, iterations=8)
+    wanted = Settings(model=model, objective=objective, solver=solver, metrics=("deviance",))
+    run = train_jointly(Z, y, wanted, test_fraction=0.25, seed=3, partition=partition)
+    out = run.facts.held_out_rows
+    found = run.outcome.extras["metrics"]["deviance"]
+    assert abs(found - deviance(y[out], np.exp(scores(run, Z[out])))) < 1e-3
+    assert run.revealed() == ["weights", IN_RANGE, "deviance", PREDICTED]
+
+
+def test_a_held_out_row_beyond_the_range_of_the_deviance_ends_the_run() -> None:
+    x, out = Z.copy(), np.flatnonzero(split_rows(442, 0.25, 3))
+    x[out[0], 2] = 30.0
+    solver = Gradient(learning_rate=0.1, iterations=30)
+    objective = objective_of("poisson", Parameters(log_range=4, unit=3.0, alpha=0.01))
+    wanted = Settings(model="poisson", objective=objective, solver=solver, metrics=("deviance",))
+    with pytest.raises(GuardError, match="held-out row left the range"):
+        train_jointly(x, COUNTS, wanted, test_fraction=0.25, seed=3, partition="vertical")
 
 
 @PARTITIONS

@@ -9,6 +9,7 @@ about 0, and the same learning rate suits every target.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +21,16 @@ from mpcfl.sharing.share import Share
 from mpcfl.solvers.objective import Loss
 
 _SPARE = 1.01  # for the error of the largest exponential
+_MEAN_SCALE = 34
+_BITS = 60  # of the sum of all means
 _PERIOD_BITS = 12  # of the opened word
 
 
 class LogLink(Loss):
     """range B: 1, 2, 4 or 8; headroom for e^B. unit: more than 0. JobError for others."""
 
+    deviance_unit = 1.0
+    """Of which the deviance is a multiple."""
     predictor_bits = _PERIOD_BITS
     range_hint = (
         "lower the learning_rate, set [model] unit near the mean of the target, or raise log_range; columns of mean 0 "
@@ -42,6 +47,22 @@ class LogLink(Loss):
 
     def guard_scale(self, bits: int) -> int:
         return 1
+
+    @property
+    def farthest(self) -> float:
+        """No exponent that the guard lets pass is larger in size."""
+        return 2.0 * self.range
+
+    @abstractmethod
+    def deviance(self, z: Share, target: Share) -> Protocol:
+        """(the deviance, () at scale 20, without weights; how many rows left the range, () at scale 1) of z = X w +
+        offset (m,) and of targets as `code` makes them; the first is right where the second is 0."""
+
+    def mean(self, z: Share) -> Protocol:
+        """(exp(z), how many rows left the range). Cost: 1 round."""
+        scale = min(_MEAN_SCALE, _BITS - math.ceil(math.log2(len(z) * self.slope)))
+        value, guard = yield from exponential(z, self.range, scale=scale, middle=-self.range / 2)
+        return value, guard.sum(0).at_scale(1)
 
     def exponential(self, z: Share, *, bits: int, factor: float) -> Protocol:
         """(factor * exp(z) at scale 2 bits, guard). Cost: 1 round, 4 bytes an element; offline 20 elements each."""
