@@ -26,6 +26,7 @@ SECTIONS = {  # heading: (class, fields that are not keys of the section)
     '[solver] name = "gradient"': (solvers.Gradient, ()),
     '[solver] name = "fixed_hessian"': (solvers.FixedHessian, ()),
     '[solver] name = "newton"': (solvers.Newton, ()),
+    '[solver] name = "admm"': (solvers.Admm, ()),
     "[data]": (sections.Data, ()),
     "[evaluate]": (sections.Evaluate, ()),
     "[reveal]": (sections.Reveal, ()),

@@ -10,8 +10,9 @@ from mpcfl.data.facts import Facts, facts_of
 from mpcfl.data.reading import open_table
 from mpcfl.data.source import Source
 from mpcfl.errors import JobError
-from mpcfl.models.families import objective_of
+from mpcfl.models.families import mixture_of, objective_of
 from mpcfl.models.settings import Settings, Solver
+from mpcfl.solvers.admm import Admm
 from mpcfl.solvers.doubling import Doubling
 from mpcfl.solvers.fixed_hessian import FixedHessian
 from mpcfl.solvers.gradient import Gradient
@@ -29,14 +30,19 @@ def roster_of(job: Job) -> Roster:
 def settings_of(job: Job) -> Settings:
     """Model, solver and outputs of a job."""
     fields = dataclasses.asdict(job.solver)
-    solver: Solver = {"doubling": Doubling, "gradient": Gradient, "fixed_hessian": FixedHessian, "newton": Newton}[
-        job.solver.name
-    ](**fields)
+    solver: Solver = {
+        "doubling": Doubling,
+        "gradient": Gradient,
+        "fixed_hessian": FixedHessian,
+        "newton": Newton,
+        "admm": Admm,
+    }[job.solver.name](**fields)
     return Settings(
         model=job.model.name,
         fit_intercept=job.model.fit_intercept,
         alpha=job.model.alpha if job.model.name == "ridge" else 0.0,
         objective=objective_of(job.model.name, job.model.parameters),
+        penalty=mixture_of(job.model.name, job.model.parameters),
         solver=solver,
         metrics=job.evaluate.metrics,
         standard_errors=job.model.standard_errors,

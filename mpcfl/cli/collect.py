@@ -13,7 +13,7 @@ from mpcfl.data.facts import Facts
 from mpcfl.models.families import objective_of
 from mpcfl.models.training import Outcome
 from mpcfl.report.record import RunRecord
-from mpcfl.solvers import fixed_hessian, newton
+from mpcfl.solvers import admm, fixed_hessian, newton
 from mpcfl.solvers.objective import Objective
 from mpcfl.version import VERSION
 from mpcfl.world.session import Session
@@ -74,7 +74,7 @@ def collect(session: Session, job: Job, facts: Facts, outcome: Outcome, *, resum
 
 def _rounds(job: Job, objective: Objective | None) -> int:
     if objective is None:
-        return 2
+        return admm.ROUNDS if job.solver.name == "admm" else 2
     beyond = {"fixed_hessian": fixed_hessian.ROUNDS, "newton": newton.ROUNDS}
     return beyond[job.solver.name] + objective.loss.rounds if job.solver.name in beyond else objective.rounds
 

@@ -27,7 +27,7 @@ from mpcfl.cli.job_tables import check_keys, check_table, parse_toml, section
 from mpcfl.cli.rules import choice
 from mpcfl.cli.solver_sections import SOLVERS, Doubling, Solver
 from mpcfl.errors import JobError
-from mpcfl.models.families import PARAMETERS
+from mpcfl.models.families import PARAMETERS, SPARSE
 from mpcfl.models.metrics import check_metrics
 from mpcfl.report.units import listed
 
@@ -238,7 +238,7 @@ class Job:
         return Job(
             **top,
             model=section(Model, model, "[model]", name=general.model),
-            solver=_solver(solver),
+            solver=_solver(solver, "admm" if general.model in SPARSE else "doubling"),
             data=section(Data, tables.get("data", {}), "[data]"),
             evaluate=section(Evaluate, tables.get("evaluate", {}), "[evaluate]"),
             reveal=section(Reveal, tables.get("reveal", {}), "[reveal]"),
@@ -249,9 +249,9 @@ class Job:
         )
 
 
-def _solver(table: Mapping[str, Any]) -> Solver:
+def _solver(table: Mapping[str, Any], default: str) -> Solver:
     settings = dict(table)
-    name = settings.pop("name", "doubling")
+    name = settings.pop("name", default)
     if not isinstance(name, str):
         raise JobError("[solver] name must be a text in quotes")
     choice("[solver] name", name, SOLVERS)

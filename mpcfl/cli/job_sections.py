@@ -32,7 +32,8 @@ class General:
     target: str
     """The column to predict."""
     model: str
-    """What to train: linear, ridge, logistic, svm, huber, poisson or gamma; its parameters are in [model]."""
+    """What to train: linear, ridge, lasso, elastic_net, logistic, svm, huber, poisson or gamma; its parameters are in
+    [model]."""
     partition: str = "horizontal"
     """Either "horizontal": same columns, other rows at each party; or "vertical": same rows, other columns."""
     timeout: float = 60.0
@@ -59,18 +60,20 @@ class Model:
     """[model], and `model` of [job]. Names and meanings are scikit-learn's."""
 
     name: str
-    """One of "linear" (ordinary least squares), "ridge", "logistic" (classes coded 0, 1, ...), "svm" (linear support
-    vector machine with squared hinge loss), "huber" (robust regression), "poisson", "gamma" (both with a log link)."""
+    """One of "linear" (ordinary least squares), "ridge", "lasso", "elastic_net", "logistic" (classes coded 0, 1, ...),
+    "svm" (linear support vector machine with squared hinge loss), "huber" (robust regression), "poisson", "gamma" (both
+    with a log link)."""
     fit_intercept: bool = True
     """Whether the model has an intercept, which is never penalised; false: the data are taken as centred."""
     alpha: float = 1.0
-    """Ridge, huber, poisson, gamma: the penalty on the squared weights, at least 0, as in scikit-learn."""
+    """Ridge, huber, poisson, gamma: the penalty on the squared weights, at least 0, as in scikit-learn. Lasso, elastic
+    net: on the sizes of the weights, on both, beside half the mean of the squared errors."""
     C: float = 1.0
     """Logistic, svm: inverse of the penalty on the weights, more than 0, as in scikit-learn."""
     penalty: str = "l2"
     """Logistic: "l2", "l1", "elasticnet" or "none"."""
     l1_ratio: float = 0.5
-    """Logistic with penalty "elasticnet": share of the l1 penalty, 0 to 1."""
+    """Elastic net, and logistic with penalty "elasticnet": share of the l1 penalty, 0 to 1."""
     classes: int = 2
     """Logistic: number of classes, coded 0, 1, ...; with more than 2, each is told from all others (one-vs-rest)."""
     sigmoid: Mapping[str, float | str] = field(default_factory=lambda: {"range": 32, "error": 1e-4})
@@ -85,7 +88,8 @@ class Model:
     """Logistic, svm: weights of the rows of each class, { 0 = 1.0, 1 = 5.0 }, or "balanced" (rows / classes / rows of
     the class), which reveals how many rows there are of each class. Absent: all rows count the same."""
     sample_weight: str | None = None
-    """Models of rows (all but linear and ridge): the column with the weight of each row, 0 to 16; it is no feature."""
+    """Models of rows (logistic, svm, huber, poisson, gamma): the column with the weight of each row, 0 to 16; it is no
+    feature."""
     offset: str | None = None
     """Models of rows: a column that is added to X w with weight 1; it is no feature."""
     exposure: str | None = None
@@ -153,8 +157,9 @@ class Evaluate:
     test_fraction: float = 0.0
     """Fraction of each table's rows that is held out of training, 0 <= f < 1; drawn from the public seed."""
     metrics: tuple[str, ...] = ()
-    """Which to reveal. Linear, ridge, huber: "r2", "mse"; logistic: "accuracy", "log_loss", "auc" (area under the ROC
-    curve); svm: "accuracy", "auc"; poisson, gamma: "deviance" (the mean of it). All rows count the same."""
+    """Which to reveal. Linear, ridge, lasso, elastic_net, huber: "r2", "mse"; logistic: "accuracy", "log_loss", "auc"
+    (area under the ROC curve); svm: "accuracy", "auc"; poisson, gamma: "deviance" (the mean of it). All rows count the
+    same."""
 
     def __post_init__(self) -> None:
         need("[evaluate] test_fraction", 0 <= self.test_fraction < 1, "must be at least 0 and less than 1")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mpcfl.cli.rules import choice, need
 
-SOLVERS = ("doubling", "gradient", "fixed_hessian", "newton")
+SOLVERS = ("doubling", "gradient", "fixed_hessian", "newton", "admm")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,5 +114,29 @@ class Newton:
         need("[solver] tolerance", 0 < self.tolerance <= 1, "must be more than 0 and at most 1")
 
 
-Solver = Doubling | Gradient | FixedHessian | Newton
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Admm:
+    """[solver] name = "admm": the default, and the only one, for lasso and elastic net. Three rounds an iteration find
+    which weights are zero and which sign the others have; then the minimum for these signs is solved for. A run whose
+    result is not the minimum ends with an error."""
+
+    iterations: int = 64
+    """1 to 65536. Correlated columns and a small penalty need more."""
+    refits: int = 2
+    """How often to solve for the minimum, 1 to 16, with the signs that follow from the last one."""
+    steps: int = 2**20
+    """Gradient steps that a solution stands for, as in the doubling solver: a power of two from 4 to 2^20."""
+
+    @property
+    def name(self) -> str:
+        return "admm"
+
+    def __post_init__(self) -> None:
+        need("[solver] iterations", 1 <= self.iterations <= 2**16, "must be 1 to 65536")
+        need("[solver] refits", 1 <= self.refits <= 16, "must be 1 to 16")
+        power = self.steps > 0 and self.steps & (self.steps - 1) == 0
+        need("[solver] steps", power and 4 <= self.steps <= 2**20, "must be a power of two from 4 to 1048576")
+
+
+Solver = Doubling | Gradient | FixedHessian | Newton | Admm
 """In the order of SOLVERS."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mpcfl.errors import JobError
 from mpcfl.models.losses.class_weight import ClassWeight, checked
@@ -16,17 +16,18 @@ from mpcfl.protocols.harmonics import Series
 from mpcfl.solvers.objective import Objective
 from mpcfl.solvers.penalty import Penalty, penalty_of
 
-LEAST_SQUARES = ("linear", "ridge")
+LEAST_SQUARES = ("linear", "ridge", "lasso", "elastic_net")
 """They need the Gram matrix only, not every row in every iteration."""
+SPARSE = ("lasso", "elastic_net")
 BY_ROWS = ("logistic", "svm", "huber", "poisson", "gamma")
 MODELS = (*LEAST_SQUARES, *BY_ROWS)
 SIGMOID: Mapping[str, float | str] = {"range": 32, "error": 1e-4}
 AUTO_RANGES = (16, 32, 64, 128)
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
-    "alpha": ("ridge", "huber", "poisson", "gamma"),
+    "alpha": ("ridge", "lasso", "elastic_net", "huber", "poisson", "gamma"),
     "C": ("logistic", "svm"),
     "penalty": ("logistic",),
-    "l1_ratio": ("logistic",),
+    "l1_ratio": ("logistic", "elastic_net"),
     "classes": ("logistic",),
     "sigmoid": ("logistic",),
     "range": ("svm", "huber"),
@@ -57,6 +58,12 @@ class Parameters:
     class_weight: ClassWeight = None
     unit: float = 1.0
     log_range: int = 8
+
+
+def mixture_of(model: str, parameters: Parameters) -> Penalty | None:
+    """The penalty of lasso and elastic net, beside half the mean of the squared errors; None for others."""
+    ratio = {"lasso": 1.0, "elastic_net": parameters.l1_ratio}.get(model)
+    return None if ratio is None else replace(penalty_of("elasticnet", parameters.alpha, ratio), per_row=True)
 
 
 def objective_of(model: str, parameters: Parameters) -> Objective | None:

@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from mpcfl.errors import JobError
+from mpcfl.models.families import Parameters, mixture_of
 from mpcfl.models.linear import LinearRegression
 from mpcfl.models.settings import Settings
 from mpcfl.solvers.admm import Admm
-from mpcfl.solvers.penalty import Penalty, penalty_of
 
 
 class Lasso(LinearRegression):
@@ -24,14 +24,14 @@ class Lasso(LinearRegression):
         self.alpha = alpha
 
     def settings(self) -> Settings:
-        return self._settings("lasso", penalty_of("l1", self.alpha))
+        return self._settings("lasso", Parameters(alpha=self.alpha))
 
-    def _settings(self, model: str, penalty: Penalty) -> Settings:
+    def _settings(self, model: str, parameters: Parameters) -> Settings:
         if not 0 <= self.alpha < math.inf:
             raise JobError("alpha must be at least 0")
         return Settings(
             model=model,
-            penalty=penalty,
+            penalty=mixture_of(model, parameters),
             fit_intercept=self.fit_intercept,
             solver=self.solver,
             standard_errors=self.standard_errors,
@@ -48,4 +48,4 @@ class ElasticNet(Lasso):
         self.l1_ratio = l1_ratio
 
     def settings(self) -> Settings:
-        return self._settings("elastic_net", penalty_of("elasticnet", self.alpha, self.l1_ratio))
+        return self._settings("elastic_net", Parameters(alpha=self.alpha, l1_ratio=self.l1_ratio))

@@ -9,26 +9,25 @@ import numpy.typing as npt
 
 from mpcfl.models.descent_twin import distance
 from mpcfl.solvers.admm import RELAXATION, SHARP, Admm
-from mpcfl.solvers.penalty import Penalty
 
 Array = npt.NDArray[np.float64]
 
 
 def lasso_twin(
-    x: Array, y: Array, penalty: Penalty, solver: Admm, fit_intercept: bool
+    x: Array, y: Array, l1: float, l2: float, solver: Admm, fit_intercept: bool
 ) -> tuple[Array, list[tuple[int, float]]]:
     """(weights, the intercept last if there is one; relative distance to them after so many iterations).
 
-    x (n, d), y (n,): all training rows. penalty: beside half the mean of the squared errors. Distances are of columns
+    x (n, d), y (n,): all training rows. l1, l2: beside half the mean of the squared errors. Distances are of columns
     and target divided by the powers of two by which the parties divide them.
     """
     n, d = x.shape
     mean_x, mean_y = (x.mean(axis=0), float(y.mean())) if fit_intercept else (np.zeros(d), 0.0)
-    size_x = _size(np.mean((x - mean_x) ** 2, axis=0) + penalty.l2)
+    size_x = _size(np.mean((x - mean_x) ** 2, axis=0) + l2)
     size_y = _size(np.mean((y - mean_y) ** 2))
     scaled, target = (x - mean_x) / size_x, (y - mean_y) / size_y
-    gram = (scaled.T @ scaled / n + np.diag(penalty.l2 / size_x**2)) / d
-    h, t = scaled.T @ target / n / d, penalty.l1 / (size_x * size_y) / d
+    gram = (scaled.T @ scaled / n + np.diag(l2 / size_x**2)) / d
+    h, t = scaled.T @ target / n / d, l1 / (size_x * size_y) / d
     rho = 2.0 ** -(math.ceil(math.log2(d)) + SHARP)
     resolvent = RELAXATION * rho * np.linalg.inv(gram + rho * np.eye(d))
     v = z = np.zeros(d)

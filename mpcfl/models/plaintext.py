@@ -58,8 +58,9 @@ def plaintext_twin(
         else:
             weights, path = _descent(x, y, facts, settings, settings.solver)
         return Twin(*coefficients_of(weights, settings), time.perf_counter() - start, path)
-    if settings.penalty is not None and isinstance(settings.solver, Admm):
-        weights, path = lasso_twin(x, y, settings.penalty, settings.solver, settings.fit_intercept)
+    if isinstance(settings.solver, Admm):
+        l1, l2 = settings.l1(len(x)), settings.ridge(len(x)) / len(x)
+        weights, path = lasso_twin(x, y, l1, l2, settings.solver, settings.fit_intercept)
         return Twin(*coefficients_of(weights, settings), time.perf_counter() - start, path)
     weights = normal_equations(x, y, settings.alpha, settings.fit_intercept)
     seconds = time.perf_counter() - start

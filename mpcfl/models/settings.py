@@ -64,4 +64,8 @@ class Settings:
 
     def ridge(self, rows: int) -> float:
         """What multiplies the squared weights beside the sum of squared errors of so many training rows."""
-        return self.alpha if self.penalty is None else self.penalty.l2 * rows
+        return self.alpha if self.penalty is None else self.penalty.over(rows).l2
+
+    def l1(self, rows: int) -> float:
+        """What multiplies the weights' absolute values beside half the mean of so many squared errors."""
+        return 0.0 if self.penalty is None else self.penalty.over(rows).l1 / rows

@@ -107,7 +107,7 @@ def train(
         else:
             shared = share_columns(session, own, facts, alpha=ridge, centred=settings.fit_intercept)
         if isinstance(solver, Admm):
-            fit = solver.solve(session, shared, settings.penalty.l1 if settings.penalty else 0.0)
+            fit = solver.solve(session, shared, settings.l1(facts.training_rows))
             return _reveal(session, facts, settings, shared, fit.solution, fit)
         solution = solver.solve(session, shared, inverse=settings.standard_errors)
         return _reveal(session, facts, settings, shared, solution)

@@ -71,7 +71,7 @@ def _model(record: RunRecord) -> str:
         ),
         figure(
             pictures.convergence(record),
-            "Plaintext gradient descent on the pooled tables: how far from the optimum after so many steps.",
+            "Plaintext training on the pooled tables: how far from the optimum after so many steps.",
         ),
     )
 

@@ -94,9 +94,9 @@ class RunRecord:
 
     @property
     def steps(self) -> int | None:
-        """Gradient steps that the result stands for, if the solver says so."""
+        """Iterations, or gradient steps that the result stands for, if the solver says so."""
         solver = {**self.job.get("solver", {}), **(self.at("solver") or {})}
-        return solver.get("steps") or solver.get("iterations") or self.at("iterations")
+        return solver.get("iterations") or solver.get("steps") or self.at("iterations")
 
     def at(self, *keys: str) -> Any:
         """The entry of `report` under `keys`, one inside the other; None where it is absent."""

@@ -11,6 +11,8 @@ from mpcfl.report.units import count, listed, number, plural, small, visible
 MODELS = {
     "linear": "linear regression",
     "ridge": "ridge regression",
+    "lasso": "lasso",
+    "elastic_net": "elastic net",
     "logistic": "logistic regression",
     "svm": "linear support vector machine",
     "huber": "robust regression (Huber)",

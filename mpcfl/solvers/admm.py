@@ -32,6 +32,7 @@ from mpcfl.solvers.refit import Fit, next_signs, refit
 from mpcfl.solvers.sparse import Problem, beyond, thresholds
 from mpcfl.world.session import Session
 
+ROUNDS = 3  # of an iteration
 RELAXATION = 1.75
 _BITS = 61  # of an iterate before its truncation
 SHARP = 4  # rho = 2^-4 / d, or a little less: eigenvalues of G are 1/d on average
@@ -56,7 +57,7 @@ class Admm:
     def solve(self, session: Session, moments: Standardised, l1: float) -> Fit:
         """The minimum of |y - X w|^2 / 2n + l1 |w|_1 with whatever l2 penalty is in `moments` already.
 
-        Cost: 2 rounds and 4 d^2 elements for each of about log2 d + 7 doublings, 3 rounds and 42 d bytes an iteration,
+        Cost: 2 rounds and 4 d^2 elements for each of about log2 d + 7 doublings, 3 rounds and 26 d bytes an iteration,
         and what `refit` and `next_signs` cost.
         """
         d = moments.features

@@ -23,7 +23,7 @@ QUICK = Admm(iterations=16, steps=1 << 17)
 
 
 def asked(alpha: float, l1_ratio: float = 1.0, solver: Admm = QUICK, **more: object) -> Settings:
-    penalty = Penalty(l1=alpha * l1_ratio, l2=alpha * (1 - l1_ratio))
+    penalty = Penalty(l1=alpha * l1_ratio, l2=alpha * (1 - l1_ratio), per_row=True)
     return Settings(model="elastic_net", penalty=penalty, solver=solver, **more)  # type: ignore[arg-type]
 
 
