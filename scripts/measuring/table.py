@@ -7,7 +7,7 @@ from typing import Any
 
 def line(row: dict[str, Any]) -> str:
     """One row of results for the eye."""
-    parts = [f"{row['figure']:<16} {row['case']:<52}"]
+    parts = [f"{row['figure']:<16} {row['case']:<58}"]
     if row.get("refused"):
         parts.append(f"refused: {row['refused'][:40]}...")
     else:

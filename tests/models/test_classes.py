@@ -13,15 +13,15 @@ from mpcfl.data.facts import Aside
 from mpcfl.errors import DataError, GuardError, JobError
 from mpcfl.models.coefficients import coefficients_of
 from mpcfl.models.descent_twin import descent_twin
-from mpcfl.models.families import Parameters, objective_of
+from mpcfl.models.families import SIGMOID, Parameters, objective_of
 from mpcfl.models.losses.class_counts import COUNTS_OF_EACH
 from mpcfl.models.losses.class_weight import balanced_plain
 from mpcfl.models.settings import Settings
-from mpcfl.models.training import EVERY, IN_RANGE
+from mpcfl.models.training import EVERY, IN_RANGE, train
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.row_gradient import Scales, layout_of
-from tests.joint import Array, Run, distance, train_jointly
-from tests.parties import roster
+from tests.joint import Array, Run, distance, facts_for, tables_of, train_jointly
+from tests.parties import roster, run_with_sessions
 
 IRIS = load_iris()
 X: Array = (IRIS.data - IRIS.data.mean(axis=0)) / IRIS.data.std(axis=0)
@@ -35,10 +35,11 @@ def settings(
     classes: int = CLASSES,
     C: float = 1.0,
     class_weight: object = None,
+    sigmoid: dict[str, object] = SIGMOID,
     intercept: bool = True,
     **how: object,
 ) -> Settings:
-    objective = objective_of("logistic", Parameters(classes=classes, C=C, class_weight=class_weight))
+    objective = objective_of("logistic", Parameters(classes=classes, C=C, class_weight=class_weight, sigmoid=sigmoid))
     solver = Gradient(**{"learning_rate": 0.5, "iterations": iterations, **how})
     return Settings(model="logistic", objective=objective, solver=solver, fit_intercept=intercept)
 
@@ -107,6 +108,20 @@ def test_balanced_classes_reveal_their_sizes_and_say_so(partition: str) -> None:
     assert balanced_plain(y, CLASSES) == dict(
         enumerate(compute_class_weight("balanced", classes=np.arange(CLASSES), y=y))
     )
+
+
+def test_a_row_that_leaves_the_range_for_one_class_widens_it_for_all() -> None:
+    how = {"learning_rate": 2.0, "momentum": 0.9, "check_every": 10, "C": 100.0}
+    with pytest.raises(GuardError, match="left the range"):
+        train_jointly(X, Y, settings(40, sigmoid={"range": 16, "error": 1e-3}, **how))
+    wanted = settings(40, sigmoid={"range": "auto", "error": 1e-3}, **how)
+    who, tables = roster(2), tables_of(X, Y, [0, 1], "horizontal")
+    facts = facts_for(tables, who, "horizontal")
+    outcomes, sessions = run_with_sessions(who, lambda s: train(s, facts, wanted, tables.get(s.rank)))
+    assert False in sessions[0].decisions
+    w, _ = descent_twin(X, Y, facts, wanted.objective, wanted.solver, True)
+    found = stacked(outcomes[0].coefficients, outcomes[0].intercept)
+    assert distance(found, stacked(*coefficients_of(w, wanted))) < 3e-3
 
 
 # ---- costs -----------------------------------------------------------------------------------------------------------
