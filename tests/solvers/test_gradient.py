@@ -279,3 +279,9 @@ def test_momentum_is_applied_to_26_bits() -> None:
 def test_a_batch_larger_than_the_tables_is_refused() -> None:
     with pytest.raises(JobError, match="batch = 101 is more than the 100 rows"):
         train_jointly(X, Y, Settings(solver=Gradient(learning_rate=0.1, batch=101)))
+
+
+@pytest.mark.parametrize("setting", [{"nesterov": True, "momentum": 0.5}, {"tolerance": 0.01}])
+def test_what_this_solver_lacks_is_refused_for_least_squares(setting: dict[str, float]) -> None:
+    with pytest.raises(JobError, match="for models of rows"):
+        Settings(solver=Gradient(learning_rate=0.1, **setting))  # type: ignore[arg-type]
