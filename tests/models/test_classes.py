@@ -207,7 +207,6 @@ def test_one_class_is_none() -> None:
 # ---- ten digits ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_digits_are_told_apart_as_scikit_learn_tells_them_apart() -> None:
     """A third is held out. A pixel that is nearly always empty is 40 deviations away where it is not: cut at 8."""
     x, y = load_digits(return_X_y=True)
