@@ -111,9 +111,10 @@ class Pinned:
         return Share(session, ring, scale=self.x.scale + s.scale, bound=self.x.bound * s.bound)
 
     def rows(self, index: torch.Tensor) -> Pinned:
-        """Some rows of X under the same mask, for a mini-batch: nothing is opened. `index` public."""
-        whole = None if self._whole_mask is None else self._whole_mask[index]
-        return Pinned._of(self.x[index], self._e[index], whole)
+        """Some rows of X under the same mask, for a mini-batch: nothing is opened. `index` (rows,), public."""
+        whole = None if self._whole_mask is None else torch.index_select(self._whole_mask, 0, index)
+        x = self.x._like(torch.index_select(self.x._ring, 0, index), self.x.bound)
+        return Pinned._of(x, torch.index_select(self._e, 0, index), whole)
 
     def square(self) -> Protocol:
         """X @ X for a square X. Nothing more is opened; offline d^2."""

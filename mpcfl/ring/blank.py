@@ -130,6 +130,11 @@ def _gather(x: torch.Tensor, dim: int, index: torch.Tensor) -> tuple[int, ...]:
     return tuple(index.shape)
 
 
+def _index_select(x: torch.Tensor, dim: int, index: torch.Tensor) -> tuple[int, ...]:
+    dim = dim % len(x.shape)
+    return (*x.shape[:dim], len(index), *x.shape[dim + 1 :])
+
+
 def _reshape(x: torch.Tensor, *shape: Any) -> tuple[int, ...] | None:
     wanted = tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
     whole, known = math.prod(x.shape), math.prod(n for n in wanted if n != -1)
@@ -145,6 +150,7 @@ _SHAPES: dict[str, Callable[..., tuple[int, ...] | None]] = {
     "concat": _cat,
     "stack": _stack,
     "gather": _gather,
+    "index_select": _index_select,
     "reshape": _reshape,
 }
 

@@ -127,6 +127,11 @@ SHAPED: dict[str, list[Call]] = {
         lambda x, _: torch.stack([x, x, x], dim=-1),
     ],
     "gather": [lambda x, _: torch.gather(x, 1, torch.zeros(3, 1, 5, dtype=torch.int64))],
+    "index_select": [
+        lambda x, _: torch.index_select(x, 0, ROWS),
+        lambda x, _: torch.index_select(x, -2, ROWS),
+        lambda x, _: x.index_select(2, NO_ROWS),
+    ],
     "reshape": [
         lambda x, _: x.reshape(-1),
         lambda x, _: x.reshape(15, 3),
