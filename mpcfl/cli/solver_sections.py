@@ -39,7 +39,7 @@ class Gradient:
     momentum: float = 0.0
     """Momentum, at least 0 and less than 1."""
     nesterov: bool = False
-    """Models of rows: true takes the gradient where the momentum leads (Nesterov), false at the weights (heavy ball)."""
+    """Models of rows: take the gradient where the momentum leads (Nesterov), not at the weights (heavy ball)."""
     tolerance: float = 0.0
     """Models of rows: stop when a step moves the weights by less (root of the sum of squares); 0: never. Each look is
     one bit that all parties learn, and stands in the ledger."""
