@@ -48,7 +48,7 @@ def plaintext_twin(
     start = time.perf_counter()
     if isinstance(settings.solver, FixedHessian | Newton) and settings.objective is not None:
         rows = plain_rows(x, y, facts, settings.objective, settings.fit_intercept, aside)
-        weights, path = second_order_twin(rows, settings.solver)
+        weights, path = second_order_twin(rows, facts, settings.solver)
         return Twin(*coefficients_of(weights, settings), time.perf_counter() - start, path)
     if isinstance(settings.solver, Gradient):
         if settings.objective is not None:

@@ -27,6 +27,7 @@ from mpcfl.protocols.truncation import truncation
 from mpcfl.sharing.keeper import Keeper
 from mpcfl.sharing.share import Share, zeros
 from mpcfl.solvers.hessian import FARTHEST, majorant_inverse, require_curvature, scales_of, squares_of
+from mpcfl.solvers.iterating import State, iterated
 from mpcfl.solvers.objective import Objective
 from mpcfl.solvers.pinned_rows import PinnedRows, pin_rows
 from mpcfl.solvers.row_gradient import Scales, count, layout_of, predictor, pulled_back, with_decay
@@ -37,6 +38,7 @@ from mpcfl.world.session import Session
 ROUNDS = 4  # an iteration, beyond those of the loss
 MOMENTUM_BITS = 5
 _RAMP = 4
+_CHECK_EVERY = 10  # iterations, where the range is "auto"
 _FINER = 14  # bits of v beyond those that are kept
 _LARGEST_STEP = 8 * FARTHEST
 
@@ -66,19 +68,13 @@ class FixedHessian:
         return math.floor(min(self.momentum, (k + 1) / (k + 1 + _RAMP)) * 2**MOMENTUM_BITS)
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    """w (d', ...), v where the momentum leads, change: the last step P g; left (): rows that left the range."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State(State):
+    """w (d', ...), v where the momentum leads, change: the last step P g."""
 
     w: Share
     v: Share
     change: Share
-    left: Share
-
-    @property
-    def shares(self) -> dict[str, Share]:
-        """By the names of the fields, for a keeper."""
-        return {name: getattr(self, name) for name in ("w", "v", "change", "left")}
 
 
 def train_fixed_hessian(
@@ -104,13 +100,21 @@ def train_fixed_hessian(
     shape = (width,) if classes == 1 else (width, classes)
     full = scales.weights + _FINER
     w, v = (zeros(session, shape, scale=scale) for scale in (full - MOMENTUM_BITS, full))
-    fresh = _State(w, v, w, zeros(session, (), scale=objective.loss.guard_scale(scales.bits)))
-    done, shares = keeper.resume(fresh.shares)
-    state = _State(**shares)
-    for k in range(done, solver.iterations):
-        session.step("fixed Hessian", k + 1, solver.iterations)
-        state = run(session, _step(rows, inverse, state, solver.mix(k), objective, scales, features))
-        keeper.offer(k + 1, state.shares)
+    left = zeros(session, (), scale=objective.loss.guard_scale(scales.bits))
+
+    def step(objective: Objective, state: _State, k: int) -> Protocol:
+        return _step(rows, inverse, state, solver.mix(k), objective, scales, features)
+
+    state = iterated(
+        session,
+        "fixed Hessian",
+        _State(w=w, v=v, change=w, left=left),
+        step,
+        objective=objective,
+        iterations=solver.iterations,
+        check_every=_CHECK_EVERY,
+        keeper=keeper,
+    )
     kept = truncation(state.w, state.w.scale - scales.weights)
     weights, reached, in_range = together(session, kept, arrived(state.change, solver.tolerance), stayed(state.left))
     return Optimum(weights, in_range, reached, rows.held_out)
@@ -129,7 +133,8 @@ def _step(
     w = (v.at_scale(change.scale) - change).within(FARTHEST)
     ahead = w * ((1 << MOMENTUM_BITS) + mix) - state.w * mix
     left = state.left if gone is None else state.left + gone
-    return _State(w, ahead.divided_by_power(MOMENTUM_BITS).within(2 * FARTHEST), change, left)
+    v = ahead.divided_by_power(MOMENTUM_BITS).within(2 * FARTHEST)
+    return _State(w=w, v=v, change=change, left=left)
 
 
 def _look(rows: PinnedRows, v: Share, objective: Objective, scales: Scales) -> Protocol:

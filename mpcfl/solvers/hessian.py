@@ -34,8 +34,6 @@ def require_curvature(objective: Objective, solver: str) -> None:
     if objective.loss.curvature_bound is None or objective.penalty.l1:
         what = "an l1 penalty" if objective.penalty.l1 else "a loss without bounded curvature"
         raise JobError(f"[solver] {solver} cannot be used with {what}", hint='use [solver] name = "gradient"')
-    if objective.loss.widened() is not None:
-        raise JobError(f'[solver] {solver} needs a range that is a number, not "auto"', hint="32 is a fair start")
 
 
 def scales_of(facts: Facts, objective: Objective, *, finer: int = 0) -> Scales:
@@ -60,7 +58,7 @@ def majorant_inverse(
     gram = rows.x.gram() if rows.weighted is rows.x else rows.weighted.transposed_times(rows.x.x)
     gram = (yield from gram).within(squares)
     width = len(gram)
-    bits = math.ceil(math.log2((width * curvature * squares + l2) * scales.rate))  # of the trace
+    bits = trace_bits(objective, scales, width, squares)
     factor = math.ceil(curvature * scales.factor * 2**_FACTOR_BITS)
     scaled = (gram * factor).divided_by_power(_FACTOR_BITS + scales.shift + bits).within(1.0)
     matrix = yield from symmetric_truncation(scaled, scaled.scale - MATRIX_SCALE)
@@ -69,6 +67,11 @@ def majorant_inverse(
     return (
         (yield from symmetric_truncation(found, found.scale - INVERSE_SCALE)) if found.scale > INVERSE_SCALE else found
     )
+
+
+def trace_bits(objective: Objective, scales: Scales, width: int, squares: float) -> int:
+    """2^bits is no less than the trace of the largest Hessian, and so than its eigenvalues."""
+    return math.ceil(math.log2((width * _bound(objective) * squares + objective.penalty.l2) * scales.rate))
 
 
 def hessian(

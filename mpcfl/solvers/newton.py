@@ -18,40 +18,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from mpcfl.data.batches import batches
 from mpcfl.data.facts import Facts
 from mpcfl.data.source import Source
 from mpcfl.errors import JobError
-from mpcfl.protocols.pinned import Pinned
-from mpcfl.protocols.rounds import Protocol, parallel, run, together
-from mpcfl.protocols.truncation import truncation
+from mpcfl.protocols.rounds import Protocol, run, together
 from mpcfl.sharing.keeper import Keeper
-from mpcfl.sharing.share import Share, zeros
+from mpcfl.sharing.share import zeros
 from mpcfl.solvers.hessian import (
-    FARTHEST,
-    hessian,
     majorant_inverse,
     require_curvature,
     scales_of,
     squares_of,
 )
+from mpcfl.solvers.iterating import iterated
+from mpcfl.solvers.newton_step import NewtonState, Problem, newton_step
 from mpcfl.solvers.objective import Objective
-from mpcfl.solvers.pinned_rows import PinnedRows, pin_rows
-from mpcfl.solvers.preconditioner import Sum, doubled, mixes
-from mpcfl.solvers.row_gradient import Scales, count, layout_of, predictor, pulled_back, with_decay
+from mpcfl.solvers.pinned_rows import pin_rows
+from mpcfl.solvers.row_gradient import layout_of
 from mpcfl.solvers.solution import Optimum, arrived
 from mpcfl.solvers.steering import stayed
 from mpcfl.world.session import Session
 
 ROUNDS = 11  # a step, beyond those of the loss
 _WEIGHT_SCALE = 26
-_GRADIENT_SCALE = 30
-_RESIDUAL_SCALE = 22
-_RESIDUAL_BOUND = 10.0  # of R, which is not symmetric: below 1.1 where seen
-_INVERSE_BOUND = 2.0**21
-STEPS = mixes(2, 3 / 16)  # S0 H in [3/16, 2 - 3/16], so V H in [1/4, 2.4]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,30 +67,6 @@ class Newton:
             raise JobError(f"[solver] newton cannot be used with {what}", hint='use [solver] name = "fixed_hessian"')
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    """w (d',), inverse (d', d') of the Hessian at the last point, change (d',): the last step; left (): rows that left
-    the range."""
-
-    w: Share
-    inverse: Share
-    change: Share
-    left: Share
-
-    @property
-    def shares(self) -> dict[str, Share]:
-        """By the names of the fields, for a keeper."""
-        return {name: getattr(self, name) for name in ("w", "inverse", "change", "left")}
-
-
-class _Problem:
-    """What stays the same from step to step, all public but the rows."""
-
-    def __init__(self, rows: PinnedRows, objective: Objective, scales: Scales, features: int, squares: float) -> None:
-        self.rows, self.objective, self.scales = rows, objective, scales
-        self.features, self.squares = features, squares
-
-
 def train_newton(
     session: Session,
     facts: Facts,
@@ -117,63 +83,22 @@ def train_newton(
     objective = objective.over(facts.training_rows)
     scales, squares, features = scales_of(facts, objective), squares_of(facts, objective), len(facts.features)
     (rows,) = pin_rows(session, own, facts, batches(facts, 0), layout_of(facts, objective, scales, fit_intercept))
-    problem = _Problem(rows, objective, scales, features, squares)
     inverse = run(session, majorant_inverse(rows, objective, scales, features, squares, solver.doublings))
     w = zeros(session, (features + fit_intercept,), scale=min(_WEIGHT_SCALE, scales.weights))
-    fresh = _State(w, inverse, w, zeros(session, (), scale=objective.loss.guard_scale(scales.bits)))
-    done, shares = keeper.resume(fresh.shares)
-    state = _State(**shares)
-    for k in range(done, solver.iterations):
-        session.step("Newton", k + 1, solver.iterations)
-        state = run(session, _step(problem, state, curved=k > 0))
-        keeper.offer(k + 1, state.shares)
+    left = zeros(session, (), scale=objective.loss.guard_scale(scales.bits))
+
+    def step(objective: Objective, state: NewtonState, k: int) -> Protocol:
+        return newton_step(Problem(rows, objective, scales, features, squares), state, curved=k > 0)
+
+    state = iterated(
+        session,
+        "Newton",
+        NewtonState(w=w, inverse=inverse, change=w, left=left),
+        step,
+        objective=objective,
+        iterations=solver.iterations,
+        check_every=1,
+        keeper=keeper,
+    )
     reached, in_range = together(session, arrived(state.change, solver.tolerance), stayed(state.left))
     return Optimum(state.w, in_range, reached, rows.held_out)
-
-
-def _step(problem: _Problem, state: _State, *, curved: bool) -> Protocol:
-    """The state after one more step: by a new inverse where `curved`, by the last one otherwise."""
-    scales, loss, inverse = problem.scales, problem.objective.loss, Pinned(state.inverse)
-    z, _ = yield from parallel(predictor(problem.rows, state.w, scales), inverse.opening())
-    derivative = loss.with_curvature if curved else loss.derivative
-    value, gone, *curvature = yield from derivative(z, bits=scales.bits, factor=scales.factor)
-    move = _solved(problem, value, inverse, state.w)
-    if curved:
-        change, residual = yield from parallel(move, _residual(problem, curvature[0], inverse))
-        found, change = yield from doubled(residual, _sums(state.inverse, change), STEPS)
-    else:
-        found, change = state.inverse, (yield from move)
-    gone = count(gone)
-    left = state.left if gone is None else state.left + gone
-    return _State((state.w - change.at_scale(state.w.scale)).within(FARTHEST), found, change, left)
-
-
-def _solved(problem: _Problem, value: Share, inverse: Pinned, w: Share) -> Protocol:
-    """V g at the scale of the weights. Cost: 4 rounds, n + 3 d' elements."""
-    scales = problem.scales
-    total = yield from pulled_back(problem.rows, value, problem.objective, scales)
-    total = with_decay(total, w, problem.objective, scales, problem.features).divided_by_power(scales.shift)
-    g = yield from truncation(total, total.scale - _GRADIENT_SCALE)
-    change = (yield from inverse.times(g)).within(FARTHEST)
-    return (yield from truncation(change, change.scale - w.scale))
-
-
-def _residual(problem: _Problem, curvature: Share, inverse: Pinned) -> Protocol:
-    """I - 3/4 V H. Cost: 6 rounds."""
-    h = yield from hessian(
-        problem.rows, curvature, problem.objective, problem.scales, problem.features, problem.squares
-    )
-    product = _three_quarters((yield from inverse.times(h)).within(_RESIDUAL_BOUND))
-    short = yield from truncation(product, product.scale - _RESIDUAL_SCALE)
-    return (-short + torch.eye(len(h), dtype=torch.float64)).within(_RESIDUAL_BOUND)
-
-
-def _sums(inverse: Share, change: Share) -> list[Sum]:
-    return [
-        Sum(_three_quarters(inverse), inverse.scale, lambda _: _INVERSE_BOUND),
-        Sum(_three_quarters(change), change.scale, lambda _: FARTHEST),
-    ]
-
-
-def _three_quarters(x: Share) -> Share:
-    return (x * 3).divided_by_power(2)

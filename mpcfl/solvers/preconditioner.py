@@ -49,7 +49,7 @@ def inverse(matrix: Share, doublings: int) -> Protocol:
     eye = torch.eye(d, dtype=torch.float64)
     residual = (-(matrix * 2) + eye).within(1.0)
     start = Sum(zeros(session, (d, d), scale=_FIRST_SCALE) + eye * 2, _FIRST_SCALE, lambda j: 2.2 * 4.0**j)
-    (found,) = yield from doubled(residual, [start], mixes(doublings, 8 / 4.0**doublings), symmetric=True)
+    (found,) = yield from doubled(residual, [start], first_mixes(doublings), symmetric=True)
     return found
 
 
@@ -84,6 +84,11 @@ def mixes(doublings: int, low: float) -> list[int]:
         t = 2 * t * t - 1
         found.append(math.floor(2.0**MIX_BITS / t))
     return found
+
+
+def first_mixes(doublings: int) -> list[int]:
+    """Those of `inverse`, which starts from twice the identity: its error is least from 4^(1 - doublings) up."""
+    return mixes(doublings, 8 / 4.0**doublings)
 
 
 def _mixed(x: Share, e: int) -> Share:

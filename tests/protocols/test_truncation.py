@@ -8,7 +8,7 @@ import torch
 
 from mpcfl.errors import HeadroomError
 from mpcfl.protocols.rounds import run
-from mpcfl.protocols.truncation import logical_shift, truncation
+from mpcfl.protocols.truncation import logical_shift, symmetric_truncation, truncation
 from mpcfl.sharing.share import Share
 from mpcfl.world.session import Session
 from tests.evaluation import PARTIES, UNLIKELY, Given, dry, evaluate
@@ -122,3 +122,21 @@ def test_a_number_of_bits_that_makes_no_sense_is_refused(bits: int) -> None:
 def test_logical_shift_reads_int64_as_unsigned(bits: int) -> None:
     values = [0, 1, -1, 2**62, 2**63 - 1, -(2**63), -(2**62), -12345678901234567]
     assert logical_shift(torch.tensor(values), bits).tolist() == [(v % 2**64) >> bits for v in values]
+
+
+@pytest.mark.parametrize("parties", PARTIES)
+def test_what_is_symmetric_stays_so_at_half_the_price(parties: int) -> None:
+    d, bits = 7, 20
+    upper = torch.from_numpy(np.random.default_rng(3).integers(-(2**50), 2**50, (d, d)))
+    x = upper + upper.T
+
+    def program(session: Session, x: Share) -> Share:
+        return run(session, symmetric_truncation(x, bits))
+
+    outcome = evaluate(parties, program, Given(x, 30, 2.0**22))
+    found = outcome.ring()
+    assert torch.equal(found, found.T)
+    assert ((found == x >> bits) | (found == (x >> bits) + 1)).all()
+    others, pairs = parties - 1, d * (d + 1) // 2
+    assert outcome.cost("online") == {"truncation": (1, others, 8 * pairs * others)}
+    assert outcome.cost("offline", parties) == {"truncation": (0, 1, 16 * pairs)}

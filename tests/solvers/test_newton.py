@@ -49,15 +49,14 @@ def test_no_penalty_at_all(partition: str) -> None:
 
 
 def test_the_steps_are_those_of_the_twin() -> None:
-    """Up to the first inverse, which the twin has exactly."""
     errors = []
     for iterations in (3, 8):
-        wanted = settings(Newton(iterations=iterations, doublings=11, tolerance=1.0))
+        wanted = settings(Newton(iterations=iterations, tolerance=1.0))
         run = train_jointly(X, Y, wanted)
         twin = plaintext_twin(X, Y, run.facts, wanted)
         errors.append(distance(weights(run), np.append(twin.coefficients, twin.intercept)))
         assert [step for step, _ in twin.convergence] == list(range(1, iterations))
-    assert errors[0] < 1e-2 and errors[1] < 5e-4
+    assert errors[0] < 1e-3 and errors[1] < 5e-4
 
 
 # ---- costs -----------------------------------------------------------------------------------------------------------

@@ -5,11 +5,13 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from mpcfl.errors import GuardError
-from mpcfl.models.descent_twin import descent_twin
 from mpcfl.models.families import Parameters, objective_of
-from mpcfl.models.settings import Settings
+from mpcfl.models.plaintext import plaintext_twin
+from mpcfl.models.settings import Settings, Solver
 from mpcfl.models.training import train
+from mpcfl.solvers.fixed_hessian import FixedHessian
 from mpcfl.solvers.gradient import Gradient
+from mpcfl.solvers.newton import Newton
 from mpcfl.solvers.steering import RANGE, STOP
 from mpcfl.world.session import Session
 from tests.joint import Array, distance, facts_for, tables_of
@@ -21,7 +23,7 @@ Y: Array = CANCER.target.astype(float)[::3]
 WHO = roster(2)
 
 
-def steered(solver: Gradient, **parameters: object) -> tuple[Array, Array, list[Session]]:
+def steered(solver: Solver, **parameters: object) -> tuple[Array, Array, list[Session]]:
     """(weights, those of the twin after all iterations, sessions); asserts that run and plan agree, given the bits."""
     objective = objective_of("logistic", Parameters(**parameters))  # type: ignore[arg-type]
     settings = Settings(model="logistic", objective=objective, solver=solver)
@@ -33,9 +35,9 @@ def steered(solver: Gradient, **parameters: object) -> tuple[Array, Array, list[
         train(dry, facts, settings, None)
         for phase in ("offline", "online"):
             assert dry.meter.exact().get(phase) == session.meter.exact().get(phase)
-    assert objective is not None
-    w, _ = descent_twin(X, Y, facts, objective, solver, True)
-    return np.append(outcomes[0].coefficients, outcomes[0].intercept), w, sessions
+    twin = plaintext_twin(X, Y, facts, settings)
+    found = np.append(outcomes[0].coefficients, outcomes[0].intercept)
+    return found, np.append(twin.coefficients, twin.intercept), sessions
 
 
 def bits(session: Session, what: str) -> int:
@@ -58,6 +60,15 @@ def test_a_run_that_leaves_the_range_goes_back_and_widens_it() -> None:
 def test_where_no_row_leaves_it_the_first_range_is_kept() -> None:
     _, _, sessions = steered(Gradient(learning_rate=0.1, iterations=20), sigmoid={"range": "auto", "error": 1e-3})
     assert sessions[0].decisions == [True, True]
+
+
+@pytest.mark.parametrize(("solver", "times"), [(Newton(), 2), (FixedHessian(iterations=30, tolerance=1.0), 1)])
+def test_solvers_that_go_to_the_optimum_widen_it_too(solver: Solver, times: int) -> None:
+    """The rows leave 16 and 32 on the way to the optimum, which is far for a fixed Hessian."""
+    found, wanted, sessions = steered(solver, sigmoid={"range": "auto", "error": 1e-3}, C=10.0)
+    assert distance(found, wanted) < 3e-2
+    assert sessions[0].decisions.count(False) == times
+    assert bits(sessions[0], RANGE) == len(sessions[0].decisions)
 
 
 # ---- stopping early --------------------------------------------------------------------------------------------------

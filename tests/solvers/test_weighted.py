@@ -7,12 +7,14 @@ from sklearn.datasets import load_breast_cancer
 from mpcfl.data.facts import Aside, Facts, facts_of
 from mpcfl.data.table import Table
 from mpcfl.errors import AgreementError, DataError, GuardError
-from mpcfl.models.descent_twin import descent_twin
 from mpcfl.models.families import Parameters, objective_of
 from mpcfl.models.losses.class_counts import COUNTS
-from mpcfl.models.settings import Settings
+from mpcfl.models.plaintext import plaintext_twin
+from mpcfl.models.settings import Settings, Solver
 from mpcfl.models.training import Outcome, train
+from mpcfl.solvers.fixed_hessian import FixedHessian
 from mpcfl.solvers.gradient import Gradient
+from mpcfl.solvers.newton import Newton
 from mpcfl.world.session import Session
 from tests.joint import Array, distance
 from tests.parties import roster, run_with_sessions
@@ -39,27 +41,25 @@ def tables_of(partition: str, extra: dict[str, Array]) -> dict[int, Table]:
     return {0: Table.of(X[:, :3], names=NAMES[:3]), 1: Table.of(everything[:, 3:], names=names[3:])}
 
 
-def fitted(model: str, partition: str, aside: Aside, **parameters: object) -> tuple[Outcome, Array, list[Session]]:
+def fitted(
+    model: str, partition: str, aside: Aside, solver: Solver = SOLVER, **parameters: object
+) -> tuple[Outcome, Array, list[Session]]:
     """(outcome, weights of the twin, sessions); asserts that every party did what its plan says."""
     who, extra = roster(2), {name: EXTRA[name] for name in aside.names}
     tables = tables_of(partition, extra)
     schemas = {who.names[rank]: table.schema.with_target("y") for rank, table in tables.items()}
     facts: Facts = facts_of(who, partition, schemas, "y", test_fraction=0.0, seed=0, aside=aside)
     assert facts.features == tuple(NAMES)
-    settings = Settings(
-        model=model,
-        objective=objective_of(model, Parameters(**parameters)),
-        solver=SOLVER,  # type: ignore[arg-type]
-    )
+    objective = objective_of(model, Parameters(**parameters))  # type: ignore[arg-type]
+    settings = Settings(model=model, objective=objective, solver=solver)
     outcomes, sessions = run_with_sessions(who, lambda s: train(s, facts, settings, tables.get(s.rank)))
     for session in sessions:
         dry = Session.dry(who, session.rank)
         train(dry, facts, settings, None)
         for phase in ("offline", "online"):
             assert dry.meter.exact().get(phase) == session.meter.exact().get(phase)
-    assert settings.objective is not None
-    w, _ = descent_twin(X, Y, facts, settings.objective, SOLVER, True, EXTRA)
-    return outcomes[0], w, sessions
+    twin = plaintext_twin(X, Y, facts, settings, EXTRA)
+    return outcomes[0], np.append(twin.coefficients, twin.intercept), sessions
 
 
 def error(outcome: Outcome, w: Array) -> float:
@@ -81,6 +81,15 @@ def test_rows_count_as_their_columns_aside_say(aside: Aside, partition: str) -> 
     assert error(outcome, w) < 5e-4
     plain, _, _ = fitted("logistic", partition, Aside())
     assert error(plain, w) > 0.02  # they do make a difference
+
+
+@pytest.mark.parametrize("partition", ["horizontal", "vertical"])
+@pytest.mark.parametrize("solver", [Newton(iterations=7), FixedHessian(iterations=30, tolerance=1.0)])
+def test_second_order_solvers_too(solver: Solver, partition: str) -> None:
+    outcome, w, _ = fitted("logistic", partition, ASIDES["all"], solver, C=0.1, sigmoid={"range": 64})
+    assert error(outcome, w) < 5e-3 if isinstance(solver, FixedHessian) else 1e-3
+    other, _, _ = fitted("logistic", partition, ASIDES["offset"], solver, C=0.1, sigmoid={"range": 64})
+    assert error(other, w) > 0.02
 
 
 @pytest.mark.parametrize("partition", ["horizontal", "vertical"])
