@@ -13,7 +13,9 @@ from mpcfl.data.facts import Facts
 from mpcfl.models.families import objective_of
 from mpcfl.models.training import Outcome
 from mpcfl.report.record import RunRecord
-from mpcfl.solvers import admm, fixed_hessian, newton
+from mpcfl.solvers import admm
+from mpcfl.solvers.fixed_hessian import FixedHessian
+from mpcfl.solvers.newton import Newton
 from mpcfl.solvers.objective import Objective
 from mpcfl.version import VERSION
 from mpcfl.world.session import Session
@@ -75,8 +77,9 @@ def collect(session: Session, job: Job, facts: Facts, outcome: Outcome, *, resum
 def _rounds(job: Job, objective: Objective | None) -> int:
     if objective is None:
         return admm.ROUNDS if job.solver.name == "admm" else 2
-    beyond = {"fixed_hessian": fixed_hessian.ROUNDS, "newton": newton.ROUNDS}
-    return beyond[job.solver.name] + objective.loss.rounds if job.solver.name in beyond else objective.rounds
+    kinds = {"fixed_hessian": FixedHessian.rounds, "newton": Newton.rounds}
+    rounds = kinds.get(job.solver.name)
+    return objective.rounds if rounds is None else rounds(objective.loss)
 
 
 def _doublings(job: Job) -> int:

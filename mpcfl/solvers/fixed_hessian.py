@@ -7,7 +7,9 @@
     round 5   open g - b'                  w' = v - P g              P = (bound X.T X + l2)^-1, pinned and inverted once
                                            v = w' + m (w' - w)
 
-P g needs no truncation: z matters modulo a period only, so v may have many bits for as long as it takes to round them.
+P g needs no truncation where z matters modulo a period only: v may have many bits for as long as it takes to round
+them. Otherwise a sixth round rounds v and w'.
+
 No Hessian of the loss exceeds P^-1 (Boehning and Lindsay, 1988), so there is no learning rate. m = min(momentum,
 k / (k + 4)) in iteration k. Where the curvature falls far below its bound (separable classes), take Newton's method.
 """
@@ -28,18 +30,17 @@ from mpcfl.sharing.keeper import Keeper
 from mpcfl.sharing.share import Share, zeros
 from mpcfl.solvers.hessian import FARTHEST, majorant_inverse, require_curvature, scales_of, squares_of
 from mpcfl.solvers.iterating import State, iterated
-from mpcfl.solvers.objective import Objective
+from mpcfl.solvers.objective import Loss, Objective
 from mpcfl.solvers.pinned_rows import PinnedRows, pin_rows
 from mpcfl.solvers.row_gradient import Scales, count, layout_of, predictor, pulled_back, with_decay
 from mpcfl.solvers.solution import Optimum, arrived
 from mpcfl.solvers.steering import stayed
 from mpcfl.world.session import Session
 
-ROUNDS = 4  # an iteration, beyond those of the loss
 MOMENTUM_BITS = 5
 _RAMP = 4
 _CHECK_EVERY = 10  # iterations, where the range is "auto"
-_FINER = 14  # bits of v beyond those that are kept
+_FINER = 14  # bits of v beyond those that are kept, as it comes
 _LARGEST_STEP = 8 * FARTHEST
 
 
@@ -62,6 +63,11 @@ class FixedHessian:
     def check(self, objective: Objective) -> None:
         """JobError for a loss or a penalty that it cannot be used with."""
         require_curvature(objective, "fixed_hessian")
+
+    @staticmethod
+    def rounds(loss: Loss) -> int:
+        """Of an iteration."""
+        return loss.rounds + (4 if loss.periodic else 5)
 
     def mix(self, k: int) -> int:
         """Momentum after iteration k = 0, 1, ..., in units of 1/32."""
@@ -86,12 +92,12 @@ def train_fixed_hessian(
     own: Source | None,
     keeper: Keeper,
 ) -> Optimum:
-    """Cost: that of `pin_rows`; for the inverse 3 rounds and 2 a doubling; 5 an iteration where f takes 1; 6 more."""
+    """Cost: that of `pin_rows`; for the inverse 3 rounds and 2 a doubling; `rounds` an iteration; 6 at the end."""
     solver.check(objective)
     objective.loss.agree(session)
     objective = objective.over(facts.training_rows)
     features, classes = len(facts.features), objective.loss.classes
-    scales = scales_of(facts, objective, finer=_FINER)
+    scales = scales_of(facts, objective, finer=_FINER if objective.loss.periodic else 0)
     (rows,) = pin_rows(session, own, facts, batches(facts, 0), layout_of(facts, objective, scales, fit_intercept))
     found = majorant_inverse(rows, objective, scales, features, squares_of(facts, objective), solver.doublings)
     inverse = Pinned(run(session, found))
@@ -99,7 +105,11 @@ def train_fixed_hessian(
     width = features + fit_intercept
     shape = (width,) if classes == 1 else (width, classes)
     full = scales.weights + _FINER
-    w, v = (zeros(session, shape, scale=scale) for scale in (full - MOMENTUM_BITS, full))
+    at_first = (full - MOMENTUM_BITS, full) if objective.loss.periodic else (scales.weights, scales.weights)
+    change, (w, v) = (
+        zeros(session, shape, scale=full - MOMENTUM_BITS),
+        (zeros(session, shape, scale=s) for s in at_first),
+    )
     left = zeros(session, (), scale=objective.loss.guard_scale(scales.bits))
 
     def step(objective: Objective, state: _State, k: int) -> Protocol:
@@ -108,14 +118,14 @@ def train_fixed_hessian(
     state = iterated(
         session,
         "fixed Hessian",
-        _State(w=w, v=v, change=w, left=left),
+        _State(w=w, v=v, change=change, left=left),
         step,
         objective=objective,
         iterations=solver.iterations,
         check_every=_CHECK_EVERY,
         keeper=keeper,
     )
-    kept = truncation(state.w, state.w.scale - scales.weights)
+    kept = _short(state.w, scales.weights)
     weights, reached, in_range = together(session, kept, arrived(state.change, solver.tolerance), stayed(state.left))
     return Optimum(weights, in_range, reached, rows.held_out)
 
@@ -125,16 +135,22 @@ def _step(
 ) -> Protocol:
     """The state after one more iteration."""
     looked = _look(rows, state.v, objective, scales)
-    (total, gone), v = yield from parallel(looked, truncation(state.v, _FINER))
+    (total, gone), v = yield from parallel(looked, _short(state.v, scales.weights))
     total = with_decay(total, v, objective, scales, features).divided_by_power(scales.shift)
-    short = state.w.scale - inverse.x.scale
-    g = yield from truncation(total, total.scale - short)
+    g = yield from truncation(total, total.scale - state.change.scale + inverse.x.scale)
     change = (yield from inverse.times(g)).within(_LARGEST_STEP)
     w = (v.at_scale(change.scale) - change).within(FARTHEST)
-    ahead = w * ((1 << MOMENTUM_BITS) + mix) - state.w * mix
-    left = state.left if gone is None else state.left + gone
+    ahead = w * ((1 << MOMENTUM_BITS) + mix) - state.w.at_scale(w.scale) * mix
     v = ahead.divided_by_power(MOMENTUM_BITS).within(2 * FARTHEST)
+    if not objective.loss.periodic:
+        w, v = yield from parallel(_short(w, scales.weights), _short(v, scales.weights))
+    left = state.left if gone is None else state.left + gone
     return _State(w=w, v=v, change=change, left=left)
+
+
+def _short(x: Share, scale: int) -> Protocol:
+    """x at `scale`; no round where it is."""
+    return (yield from truncation(x, x.scale - scale)) if x.scale > scale else x
 
 
 def _look(rows: PinnedRows, v: Share, objective: Objective, scales: Scales) -> Protocol:

@@ -33,14 +33,13 @@ from mpcfl.solvers.hessian import (
 )
 from mpcfl.solvers.iterating import iterated
 from mpcfl.solvers.newton_step import NewtonState, Problem, newton_step
-from mpcfl.solvers.objective import Objective
+from mpcfl.solvers.objective import Loss, Objective
 from mpcfl.solvers.pinned_rows import pin_rows
 from mpcfl.solvers.row_gradient import layout_of
 from mpcfl.solvers.solution import Optimum, arrived
 from mpcfl.solvers.steering import stayed
 from mpcfl.world.session import Session
 
-ROUNDS = 11  # a step, beyond those of the loss
 _WEIGHT_SCALE = 26
 
 
@@ -58,6 +57,11 @@ class Newton:
             raise JobError("[solver] newton needs iterations >= 1 and tolerance > 0")
         if not 4 <= self.doublings <= 11:
             raise JobError("[solver] doublings must be 4 to 11")
+
+    @staticmethod
+    def rounds(loss: Loss) -> int:
+        """Of a step, beyond the first."""
+        return loss.rounds + 11
 
     def check(self, objective: Objective) -> None:
         """JobError for a loss or a penalty that it cannot be used with."""

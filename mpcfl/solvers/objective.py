@@ -55,6 +55,8 @@ class Loss(ABC):
     shift = 0.0
     """What the intercept that was trained lacks, public."""
 
+    periodic = False
+    """f depends on z modulo 2^predictor_bits only: z may have more bits than the ring has left."""
     curvature_bound: float | None = None
     """f' is nowhere larger; None where nothing is known: then there is no second-order solver for it."""
     has_curvature = False

@@ -6,7 +6,9 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 
 from mpcfl.errors import GuardError, JobError
+from mpcfl.models.losses.huber import Huber
 from mpcfl.models.losses.logistic import Logistic
+from mpcfl.models.plain_rows import plain_rows
 from mpcfl.models.plaintext import plaintext_twin
 from mpcfl.models.settings import Settings
 from mpcfl.protocols.harmonics import Series
@@ -79,6 +81,21 @@ def test_one_against_the_rest_is_trained_at_once() -> None:
     found = np.c_[run.outcome.coefficients, run.outcome.intercept].T
     for k in range(3):
         assert distance(found[:, k], optimum(FEW, (classes == k).astype(float), 1.0)) < 3e-3
+
+
+@pytest.mark.parametrize("partition", ["horizontal", "vertical"])
+def test_a_loss_that_is_not_periodic_takes_a_sixth_round(partition: str) -> None:
+    y = 2.5 * FEW[:, 0] + FEW[:, 1] ** 2 - 1.0
+    objective = Objective(loss=Huber(), penalty=Penalty(l2=1.0))
+    runs = [
+        train_jointly(
+            FEW, y, Settings(model="huber", objective=objective, solver=FixedHessian(iterations=i)), partition=partition
+        )
+        for i in (20, 21)
+    ]
+    table = plain_rows(FEW, y, runs[0].facts, objective, True, None)
+    assert np.linalg.norm(table.gradient(weights(runs[0]))) < 1e-3 * np.linalg.norm(table.gradient(np.zeros(5)))
+    assert runs[1].cost().rounds - runs[0].cost().rounds == 3 + 5 == FixedHessian.rounds(objective.loss)
 
 
 # ---- costs -----------------------------------------------------------------------------------------------------------

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from mpcfl.errors import GuardError, JobError
+from mpcfl.models.families import Parameters, objective_of
 from mpcfl.models.losses.huber import Huber
 from mpcfl.models.losses.logistic import Logistic
+from mpcfl.models.losses.squared_hinge import SquaredHinge
+from mpcfl.models.plain_rows import plain_rows
 from mpcfl.models.plaintext import plaintext_twin
 from mpcfl.models.settings import Settings
 from mpcfl.protocols.harmonics import Series
@@ -16,6 +19,7 @@ from tests.joint import distance, train_jointly
 from tests.solvers.test_fixed_hessian import FEW, X, Y, optimum, weights
 
 FAR = Series(64, 64)
+NOISE = np.random.default_rng(2).standard_t(2, size=120)
 
 
 def settings(solver: Newton, *, l2: float = 1.0, series: Series = FAR, classes: int = 2, l1: float = 0.0) -> Settings:
@@ -57,6 +61,19 @@ def test_the_steps_are_those_of_the_twin() -> None:
         errors.append(distance(weights(run), np.append(twin.coefficients, twin.intercept)))
         assert [step for step, _ in twin.convergence] == list(range(1, iterations))
     assert errors[0] < 1e-3 and errors[1] < 5e-4
+
+
+@pytest.mark.parametrize("partition", ["horizontal", "vertical"])
+@pytest.mark.parametrize("name", ["svm", "huber"])
+def test_losses_with_kinks(name: str, partition: str) -> None:
+    """The curvature is that of the piece that z is on: bits that are there anyway."""
+    loss, y = (SquaredHinge(), Y[:120]) if name == "svm" else (Huber(), FEW[:, 0] + NOISE)
+    wanted = Settings(model=name, objective=Objective(loss=loss, penalty=Penalty(l2=1.0)), solver=Newton())
+    run = train_jointly(FEW, y, wanted, partition=partition)
+    table = plain_rows(FEW, y, run.facts, Objective(loss=loss, penalty=Penalty(l2=1.0)), True, None)
+    found = weights(run)
+    assert distance(found - np.linalg.solve(table.hessian(np.ones(120)), table.gradient(found)), found) < 1e-3
+    assert np.linalg.norm(table.gradient(found)) < 1e-3 * np.linalg.norm(table.gradient(0 * found))
 
 
 # ---- costs -----------------------------------------------------------------------------------------------------------
@@ -102,8 +119,8 @@ def test_what_it_cannot_do_is_refused() -> None:
         settings(Newton(), l1=1.0)
     with pytest.raises(JobError, match="more than two classes"):
         settings(Newton(), classes=3)
-    with pytest.raises(JobError):
-        Settings(model="huber", objective=Objective(loss=Huber()), solver=Newton())
+    with pytest.raises(JobError, match="without bounded curvature"):
+        Settings(model="poisson", objective=objective_of("poisson", Parameters()), solver=Newton())
     with pytest.raises(JobError, match="quadratic"):
         Settings(model="linear", solver=Newton())
 

@@ -31,9 +31,10 @@ def bent(
     bound: float,
     bits: int,
     factor: float,
+    slope: bool = False,
 ) -> Protocol:
-    """(factor * f(z) at scale 2 bits, guard at scale bits + 16), z (n,) with |z| <= range where the guard is 0.
-    `bound`: of |f| on twice the range.
+    """(factor * f(z) at scale 2 bits, guard at scale bits + 16), z (n,) with |z| <= range where the guard is 0; with
+    `slope`, and at no cost, factor * f'(z) at scale 2 bits besides. `bound`: of |f| on twice the range.
 
     f as in `piecewise_linear`. The guard is 1 for a row beyond the range (up to twice the range, where words end).
     Cost: 3 rounds, 16 bytes and one for each kink and two more an element; offline that of `steps`, and 2 elements.
@@ -49,4 +50,10 @@ def bent(
     scaled = (value * round(factor * 2**_FACTOR_BITS)).divided_by_power(_FACTOR_BITS)
     result = yield from truncation(scaled, scaled.scale - 2 * bits)
     beyond = ones[..., count + 1] - ones[..., count] + 1.0
-    return result, beyond.at_scale(bits + GUARD_SCALE)
+    found = result, beyond.at_scale(bits + GUARD_SCALE)
+    if not slope:
+        return found
+    bends = [ones[..., k] * (after - before) for k, (before, after) in enumerate(pairwise(slopes))]
+    steep = sum(bends[1:], bends[0]) + float(slopes[0])
+    scaled = (steep * round(factor * 4.0**bits)).divided_by_power(2 * bits)
+    return *found, scaled.within(1.001 * factor * max(map(abs, slopes)))

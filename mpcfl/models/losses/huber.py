@@ -23,6 +23,8 @@ class Huber(Loss):
 
     rounds = 3
     has_response = False
+    curvature_bound = 1.0
+    has_curvature = True
     has_offset = True
     range_hint = "bring the target to mean 0 and variance 1, raise [model] range, or lower the learning_rate"
 
@@ -45,14 +47,23 @@ class Huber(Loss):
 
     def derivative(self, z: Share, *, bits: int, factor: float) -> Protocol:
         """Cost: 3 rounds; see `bent`."""
-        kinks, bound = [-self.epsilon, self.epsilon], self.slope
-        protocol = bent(
-            z, kinks, [0, 1, 0], offset=-self.epsilon, range=self.range, bound=bound, bits=bits, factor=factor
+        return (yield from self._bent(z, bits, factor, slope=False))
+
+    def with_curvature(self, z: Share, *, bits: int, factor: float) -> Protocol:
+        """Cost: that of `derivative`."""
+        return (yield from self._bent(z, bits, factor, slope=True))
+
+    def _bent(self, z: Share, bits: int, factor: float, *, slope: bool) -> Protocol:
+        kinks, size = [-self.epsilon, self.epsilon], self.epsilon
+        return bent(
+            z, kinks, [0, 1, 0], offset=-size, range=self.range, bound=size, bits=bits, factor=factor, slope=slope
         )
-        return (yield from protocol)
 
     def derivative_of(self, z: Array) -> Array:
         return np.clip(z, -self.epsilon, self.epsilon)
+
+    def curvature_of(self, z: Array) -> Array:
+        return np.where(np.abs(z) < self.epsilon, 1.0, 0.0)
 
     def value_of(self, z: Array, coded: Coded) -> Array:
         size = np.abs(z)

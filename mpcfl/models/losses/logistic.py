@@ -27,6 +27,7 @@ class Logistic(Loss):
 
     has_classes = True
     slope = 1.1  # |sigmoid - y|, with what the series adds
+    periodic = True
     curvature_bound = 0.25
     has_curvature = True
 

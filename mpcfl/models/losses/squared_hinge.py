@@ -23,6 +23,8 @@ class SquaredHinge(Loss):
     has_classes = True
     target = LABEL
     has_response = False
+    curvature_bound = 2.0
+    has_curvature = True
     signed = True
     range_hint = "raise [model] range, or lower the learning_rate or C; separable classes need a penalty"
 
@@ -46,11 +48,22 @@ class SquaredHinge(Loss):
 
     def derivative(self, z: Share, *, bits: int, factor: float) -> Protocol:
         """Cost: 3 rounds; see `bent`."""
-        protocol = bent(z, [1.0], [2, 0], offset=-2.0, range=self.range, bound=self.slope, bits=bits, factor=factor)
-        return (yield from protocol)
+        return (yield from self._bent(z, bits, factor, slope=False))
+
+    def with_curvature(self, z: Share, *, bits: int, factor: float) -> Protocol:
+        """Cost: that of `derivative`."""
+        return (yield from self._bent(z, bits, factor, slope=True))
+
+    def _bent(self, z: Share, bits: int, factor: float, *, slope: bool) -> Protocol:
+        return bent(
+            z, [1.0], [2, 0], offset=-2.0, range=self.range, bound=self.slope, bits=bits, factor=factor, slope=slope
+        )
 
     def derivative_of(self, z: Array) -> Array:
         return -2 * np.maximum(0.0, 1 - z)
+
+    def curvature_of(self, z: Array) -> Array:
+        return np.where(z < 1, 2.0, 0.0)
 
     def value_of(self, z: Array, coded: Coded) -> Array:
         return np.maximum(0.0, 1 - z) ** 2
