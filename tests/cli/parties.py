@@ -27,7 +27,7 @@ TABLE = np.c_[load_diabetes(scaled=False).data, load_diabetes().target]
 LIMIT = 60.0
 
 PLACES = {
-    "start": ("mpcfl.cli.train", "join", None),
+    "start": ("mpcfl.world.join", "open_store", None),
     "reading": ("mpcfl.cli.train", "table_of", None),
     "online": ("mpcfl.world.session", "Session.step", "doubling"),
     "reveal": ("mpcfl.models.training", "reveal", None),
