@@ -23,6 +23,8 @@ HEAD = """\
 """
 THREE = {"north": ["data", "compute"], "south": ["data", "compute"], "east": ["data", "dealer"]}
 LOGISTIC = {"job": {"model": "logistic"}, "solver": {"name": "gradient", "learning_rate": 0.1, "iterations": 50}}
+FIXED = {"job": {"model": "logistic"}, "solver": {"name": "fixed_hessian"}}
+NEWTON = {"job": {"model": "logistic"}, "solver": {"name": "newton"}}
 SLOPE = {"solver": {"name": "gradient", "learning_rate": 0.1, "iterations": 100}}
 ROWS: list[tuple[str, str, Mapping[str, Any], int, int, int]] = [
     # words, partition, other sections, compute parties (2: the three organisations), rows, columns
@@ -31,6 +33,8 @@ ROWS: list[tuple[str, str, Mapping[str, Any], int, int, int]] = [
     ("gradient solver, 100 iterations", "horizontal", SLOPE, 2, 442, 10),
     ("vertical", "vertical", {}, 2, 442, 10),
     ("logistic, 50 iterations", "horizontal", LOGISTIC, 2, 569, 30),
+    ("logistic, fixed Hessian", "horizontal", FIXED, 2, 569, 30),
+    ("logistic, Newton", "horizontal", NEWTON, 2, 569, 30),
     ("3 compute parties and a helper", "horizontal", {}, 3, 442, 10),
     ("5 compute parties and a helper", "horizontal", {}, 5, 442, 10),
     ("horizontal, a million rows", "horizontal", {}, 2, 1_000_000, 100),

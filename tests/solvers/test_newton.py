@@ -114,6 +114,14 @@ def test_separable_classes_without_a_penalty_leave_the_range() -> None:
         train_jointly(FEW, (FEW[:, 0] > 0).astype(float), settings(Newton(), l2=0.0, series=Series(16, 16)))
 
 
+@pytest.mark.parametrize("iterations", [8, 10, 12])
+def test_an_iteration_that_diverges_gives_no_weights(iterations: int) -> None:
+    """Here rows return to the margin in numbers, and the curvature grows by more than two doublings can follow."""
+    objective = Objective(loss=SquaredHinge(4096.0), penalty=Penalty(l2=0.1))
+    with pytest.raises(GuardError):
+        train_jointly(X, Y, Settings(model="svm", objective=objective, solver=Newton(iterations=iterations)))
+
+
 def test_what_it_cannot_do_is_refused() -> None:
     with pytest.raises(JobError, match="l1 penalty"):
         settings(Newton(), l1=1.0)
