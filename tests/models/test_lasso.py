@@ -115,12 +115,11 @@ def test_columns_may_be_of_very_different_size(partition: str) -> None:
     assert best.coef_[0] == 0 and best.coef_[3] != 0, "the smallest column is left out, the largest is not"
 
 
-@BOTH_WAYS
-def test_more_columns_than_rows(partition: str) -> None:
+def test_more_columns_than_rows() -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(size=(25, 40))
     y = x[:, :3] @ [3.0, -2.0, 1.0] + 0.1 * rng.normal(size=25)
-    run = train_jointly(x, y, asked(0.3, solver=Admm()), partition=partition)
+    run = train_jointly(x, y, asked(0.3, solver=Admm(iterations=32)))
     check(run, wanted(x, y, 0.3), np.ones(40), y)
 
 
@@ -144,28 +143,20 @@ def test_two_guards_of_one_bit_are_revealed_with_the_weights() -> None:
     assert [entry["shape"] for entry in run.sessions[0].ledger] == [[11], [], []]
 
 
-@BOTH_WAYS
-def test_too_few_iterations_are_an_error_that_says_so(partition: str) -> None:
+def test_too_few_iterations_are_an_error_that_says_so() -> None:
     x = correlated(500, 20, 1e4)
     y = x @ np.linspace(-1, 1, 20) + np.random.default_rng(1).normal(size=500)
     with pytest.raises(GuardError, match="what was found is not the minimum") as error:
-        train_jointly(x, y, asked(0.01, solver=Admm(iterations=2, refits=1)), partition=partition)
+        train_jointly(x, y, asked(0.01, solver=Admm(iterations=2, refits=1)))
     assert "[solver] iterations" in str(error.value.hint)
-    check(
-        train_jointly(x, y, asked(0.01, solver=Admm()), partition=partition),
-        wanted(x, y, 0.01),
-        np.ones(20),
-        y,
-        within=1e-4,
-    )
+    check(train_jointly(x, y, asked(0.01, solver=Admm())), wanted(x, y, 0.01), np.ones(20), y, within=1e-4)
 
 
-@BOTH_WAYS
-def test_a_column_twice_has_no_single_answer_and_an_elastic_net_has(partition: str) -> None:
+def test_a_column_twice_has_no_single_answer_and_an_elastic_net_has() -> None:
     x = np.c_[DIABETES, DIABETES[:, 2]]
     with pytest.raises(GuardError, match="columns depend on each other"):
-        train_jointly(x, PROGRESSION, asked(2.0), partition=partition)
-    run = train_jointly(x, PROGRESSION, asked(2.0, 0.5), partition=partition)
+        train_jointly(x, PROGRESSION, asked(2.0))
+    run = train_jointly(x, PROGRESSION, asked(2.0, 0.5))
     check(run, wanted(x, PROGRESSION, 2.0, 0.5), x.std(axis=0))
 
 
@@ -197,7 +188,7 @@ def test_what_does_not_go_together_is_refused() -> None:
 
 
 @pytest.mark.parametrize("partition, before", [("horizontal", 9), ("vertical", 4)])
-@pytest.mark.parametrize("iterations, refits", [(12, 1), (24, 2)])
+@pytest.mark.parametrize("iterations, refits", [(12, 1), (16, 2)])
 def test_rounds(iterations: int, refits: int, partition: str, before: int) -> None:
     """Moments; inverse for rho = 2^-8 (10 features), thresholds, iterations, fits of 2^16 steps; weights, reveal."""
     solver = Admm(iterations=iterations, refits=refits, steps=1 << 16)
@@ -223,7 +214,6 @@ def test_no_cost_depends_on_the_rows_but_that_of_sharing_them(partition: str) ->
 @pytest.mark.parametrize(
     "ours, theirs",
     [
-        (lambda: Lasso(5.0), sk.Lasso(5.0)),
         (lambda: ElasticNet(5.0), sk.ElasticNet(5.0)),
         (
             lambda: mpcfl.ElasticNet(5.0, l1_ratio=0.2, solver=mpcfl.Admm(iterations=32)),
@@ -242,8 +232,7 @@ def test_estimators_have_the_names_and_defaults_of_scikit_learn(ours, theirs) ->
     assert [entry["what"] for entry in model.ledger_] == ["weights", MINIMUM, REACHED, VARIES]
 
 
-@pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("l1_ratio", [1.0, 0.3])
+@pytest.mark.parametrize("l1_ratio, fit_intercept", [(1.0, False), (0.3, True)])
 def test_the_twin_goes_the_same_way_in_float64(l1_ratio: float, fit_intercept: bool) -> None:
     x, settings = DIABETES - DIABETES.mean(axis=0) * 0.9, asked(2.0, l1_ratio, fit_intercept=fit_intercept)
     run = train_jointly(x, PROGRESSION, settings)

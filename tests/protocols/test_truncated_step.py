@@ -53,7 +53,7 @@ def test_what_needs_no_rounding_is_exact() -> None:
 
 
 def test_rounding_is_up_as_often_as_the_dropped_fraction_says() -> None:
-    n = 20000
+    n = 4000
     x = torch.full((n,), (5 << BITS) + (1 << (BITS - 2)))
     up = float((stepped(x).ring(1) - 5).double().mean())
     assert abs(up - 0.25) < 6 * (0.1875 / n) ** 0.5

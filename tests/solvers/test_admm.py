@@ -9,7 +9,7 @@ from mpcfl.solvers.admm import Admm
 from mpcfl.solvers.doubling import MOST_STEPS
 from mpcfl.solvers.refit import optimal
 from mpcfl.world.session import Session
-from tests.evaluation import PARTIES, Outcome, evaluate, sum_of_shares
+from tests.evaluation import Outcome, evaluate, sum_of_shares
 from tests.joint import distance
 from tests.parties import roster
 from tests.solvers.shared import Array, gram_of, moments_of
@@ -38,8 +38,7 @@ def coefficients(outcome: Outcome) -> Array:
 # ---- what it computes ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("who", PARTIES)
-@pytest.mark.parametrize("l1", [0.2, 0.05, 1e-3])
+@pytest.mark.parametrize("l1, who", [(0.2, 2), (0.05, 3), (1e-3, 5), (0.01, 2)])
 def test_it_is_the_minimum_of_scikit_learn_with_its_zeros(l1: float, who: int) -> None:
     gram = gram_of(8, seed=3)
     outcome = solved(gram, l1, who=who)
@@ -72,10 +71,10 @@ def test_without_a_penalty_it_is_least_squares() -> None:
     assert outcome.ring(2).item() == 1
 
 
-@pytest.mark.parametrize("d", [1, 2, 100])
-def test_any_number_of_features(d: int) -> None:
+@pytest.mark.parametrize("d, iterations", [(1, 4), (2, 8), (100, 48)])
+def test_any_number_of_features(d: int, iterations: int) -> None:
     gram = gram_of(d, seed=2)
-    outcome = solved(gram, 0.02, Admm(iterations=48))
+    outcome = solved(gram, 0.02, Admm(iterations=iterations))
     best = minimum(gram, 0.02 / d)
     assert outcome.ring(2).item() == 1
     assert distance(coefficients(outcome), best) < 1e-5
@@ -98,7 +97,7 @@ def test_another_refit_mends_what_the_iterations_left() -> None:
     assert bits == [0, 1]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_whatever_the_settings_a_result_is_right_or_refused(seed: int) -> None:
     rng = np.random.default_rng(seed)
     gram = gram_of(12, condition=10 ** rng.uniform(1, 5), seed=seed)
@@ -130,7 +129,8 @@ def test_an_iteration_is_three_rounds(iterations: int, refits: int, k: int, d: i
 
 
 def test_no_cost_depends_on_the_data() -> None:
-    costs = [solved(gram_of(4, seed=seed), l1).sessions[0].meter.exact() for seed, l1 in ((0, 0.5), (1, 1e-4))]
+    solver = Admm(iterations=3, steps=64)
+    costs = [solved(gram_of(4, seed=k), l1, solver).sessions[0].meter.exact() for k, l1 in ((0, 0.5), (1, 1e-4))]
     assert costs[0] == costs[1]
 
 
