@@ -13,11 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from measuring import digits
+from measuring import cancer, digits
 from measuring.provenance import keep, measured
 
 SEED = 20240607
-FIGURES: dict[str, Callable[[], list[dict[str, Any]]]] = {"digits": lambda: digits.digits_rows(SEED)}
+FIGURES: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "steps": cancer.steps_rows,
+    "optimum": cancer.optimum_rows,
+    "digits": lambda: digits.digits_rows(SEED),
+}
 
 
 def main() -> None:
