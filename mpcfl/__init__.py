@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mpcfl.data.table import Table as Table
     from mpcfl.models.by_rows import LinearSVC as LinearSVC
     from mpcfl.models.by_rows import LogisticRegression as LogisticRegression
+    from mpcfl.models.cross_validate import cross_validate as cross_validate
     from mpcfl.models.lasso import ElasticNet as ElasticNet
     from mpcfl.models.lasso import Lasso as Lasso
     from mpcfl.models.linear import LinearRegression as LinearRegression
@@ -57,6 +58,7 @@ _HOMES = {
     "Share": "mpcfl.sharing.share",
     "Table": "mpcfl.data.table",
     "aggregate": "mpcfl.protocols.aggregate",
+    "cross_validate": "mpcfl.models.cross_validate",
     "join": "mpcfl.world.join",
     "load_model": "mpcfl.report.model",
     "open_table": "mpcfl.data.reading",

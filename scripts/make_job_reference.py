@@ -17,6 +17,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from mpcfl.cli import job_sections as sections
 from mpcfl.cli import solver_sections as solvers
 from mpcfl.cli.checkpoint_section import Checkpoint
+from mpcfl.cli.select_section import Select
 
 PAGE = Path(__file__).parents[1] / "docs" / "JOB_FILE.md"
 SECTIONS = {  # heading: (class, fields that are not keys of the section)
@@ -29,6 +30,7 @@ SECTIONS = {  # heading: (class, fields that are not keys of the section)
     '[solver] name = "admm"': (solvers.Admm, ()),
     "[data]": (sections.Data, ()),
     "[evaluate]": (sections.Evaluate, ()),
+    "[select]": (Select, ()),
     "[reveal]": (sections.Reveal, ()),
     "[checkpoint]": (Checkpoint, ()),
     "[network]": (sections.Network, ()),
@@ -102,7 +104,7 @@ def _type(hint: Any) -> str:
     if get_origin(hint) in (Union, types.UnionType):
         return " or ".join(_type(option) for option in get_args(hint) if option is not types.NoneType)
     if get_origin(hint) is tuple:
-        return "list of texts"
+        return "list of numbers" if get_args(hint)[0] is float else "list of texts"
     return "table of numbers" if get_origin(hint) is Mapping else TYPES[hint]
 
 

@@ -93,7 +93,8 @@ def train_jointly(
         found["setup"].pop("publish", None)  # no part of a plan
         assert planned(who, session.rank, facts, settings) == found
         assert session.ledger == sessions[0].ledger
-    first, *others = (outcomes[who.rank_of(name)] for name in sessions[0].ledger[0]["to"])
+    receivers = next(entry["to"] for entry in sessions[0].ledger if entry["what"] == "weights")
+    first, *others = (outcomes[who.rank_of(name)] for name in receivers)
     assert all(np.array_equal(other.coefficients, first.coefficients) for other in others)
     return Run(first, outcomes, sessions, facts)
 

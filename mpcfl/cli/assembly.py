@@ -43,6 +43,7 @@ def settings_of(job: Job) -> Settings:
         alpha=job.model.alpha if job.model.name == "ridge" else 0.0,
         objective=objective_of(job.model.name, job.model.parameters),
         penalty=mixture_of(job.model.name, job.model.parameters),
+        selection=job.select.selection(job.model.name, job.model.parameters),
         solver=solver,
         metrics=job.evaluate.metrics,
         standard_errors=job.model.standard_errors,

@@ -25,13 +25,14 @@ from mpcfl.cli.checkpoint_section import Checkpoint
 from mpcfl.cli.job_sections import Data, Evaluate, General, Model, Network, Party, Reveal
 from mpcfl.cli.job_tables import check_keys, check_table, parse_toml, section
 from mpcfl.cli.rules import choice
+from mpcfl.cli.select_section import Select
 from mpcfl.cli.solver_sections import SOLVERS, Doubling, Solver
 from mpcfl.errors import JobError
 from mpcfl.models.families import PARAMETERS, SPARSE
 from mpcfl.models.metrics import check_metrics
 from mpcfl.report.units import listed
 
-SECTIONS = ("job", "model", "solver", "data", "evaluate", "reveal", "checkpoint", "network", "parties")
+SECTIONS = ("job", "model", "solver", "data", "evaluate", "select", "reveal", "checkpoint", "network", "parties")
 KEEPING = ("gradient", "fixed_hessian", "newton")
 """Solvers whose state checkpoints keep: those with a `mpcfl.sharing.keeper.Keeper`."""
 LOCAL = ("data", "certificate", "key")
@@ -57,6 +58,7 @@ class Job:
     solver: Solver = dataclasses.field(default_factory=Doubling)
     data: Data = dataclasses.field(default_factory=Data)
     evaluate: Evaluate = dataclasses.field(default_factory=Evaluate)
+    select: Select = dataclasses.field(default_factory=Select)
     reveal: Reveal = dataclasses.field(default_factory=Reveal)
     """`to` is never empty in a job: the default is filled in."""
     checkpoint: Checkpoint = dataclasses.field(default_factory=Checkpoint)
@@ -83,6 +85,7 @@ class Job:
                 hint="give [model] sigmoid.range a number, or leave [checkpoint] out",
             )
         check_metrics(self.model.name, self.evaluate.metrics)
+        self.select.check(self.model.name, self.model.parameters, self.solver.name, bool(self.checkpoint.every))
         self._check_roles()
         names = tuple(party.name for party in self.parties)
         for name in self.reveal.to:
@@ -157,10 +160,8 @@ class Job:
 
     def to_dict(self) -> dict[str, Any]:
         """The job as tables, every default filled in; `Job.from_dict` takes it back."""
-        model = dataclasses.asdict(self.model)
-        for key, owners in PARAMETERS.items():
-            if self.model.name not in owners:
-                del model[key]
+        foreign = [key for key, owners in PARAMETERS.items() if self.model.name not in owners]
+        model = _present(self.model, *foreign)
         parties = {party.name: _present(party, "name") for party in self.parties}
         return {
             "job": {**self._general(), "model": model.pop("name")},
@@ -168,6 +169,7 @@ class Job:
             "solver": {"name": self.solver.name, **dataclasses.asdict(self.solver)},
             "data": _present(self.data),
             "evaluate": _present(self.evaluate),
+            "select": _present(self.select) if self.select.values else {},
             "reveal": _present(self.reveal),
             "checkpoint": _present(self.checkpoint),
             "network": _present(self.network),
@@ -225,7 +227,11 @@ class Job:
         general = section(General, tables["job"], "[job]")
         model = tables.get("model", {})
         solver = tables.get("solver", {})
+        select = tables.get("select", {})
         check_table(model, "[model]")
+        check_table(select, "[select]")
+        if select and not select.get("values"):
+            raise JobError("[select] lacks values", hint="values = [0.01, 0.1, 1.0]")
         check_table(solver, "[solver]")
         check_table(tables["parties"], "[parties]")
         for key, owners in PARAMETERS.items():
@@ -241,6 +247,7 @@ class Job:
             solver=_solver(solver, "admm" if general.model in SPARSE else "doubling"),
             data=section(Data, tables.get("data", {}), "[data]"),
             evaluate=section(Evaluate, tables.get("evaluate", {}), "[evaluate]"),
+            select=section(Select, select, "[select]"),
             reveal=section(Reveal, tables.get("reveal", {}), "[reveal]"),
             checkpoint=section(Checkpoint, tables.get("checkpoint", {}), "[checkpoint]"),
             network=section(Network, tables.get("network", {}), "[network]"),

@@ -64,7 +64,7 @@ def _describe(hint: Any) -> str:
     if get_origin(hint) in (Union, types.UnionType):
         return " or ".join(_describe(option) for option in get_args(hint) if option is not type(None))
     if get_origin(hint) is tuple:
-        return "a list of texts"
+        return "a list of numbers" if get_args(hint)[0] is float else "a list of texts"
     if get_origin(hint) is Mapping:
         return "a table of numbers"
     return _WORDS[hint]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import socket
@@ -126,8 +127,11 @@ def _add_twin(fields: dict[str, Any], job: Job, facts: Facts) -> None:
     if facts.total_rows * facts.columns > TWIN_VALUES:
         return
     x, y, aside = pooled(job, facts)
-    twin = plaintext_twin(x, y, facts, settings_of(job), aside)
-    report = fields["report"]
+    report, settings = fields["report"], settings_of(job)
+    if settings.selection is not None:
+        winner = settings.selection.values.index(report["selection"]["winner"])
+        settings = dataclasses.replace(settings, objective=settings.selection.objectives[winner])
+    twin = plaintext_twin(x, y, facts, settings, aside)
     report["error"] = compare(fields["coef"], fields["intercept"], twin)
     report["seconds"]["plaintext"] = twin.seconds
     report["plaintext"] = {

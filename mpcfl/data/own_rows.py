@@ -30,7 +30,7 @@ _STANDARDISE = "bring the columns to mean 0 and variance 1, by constants that al
 class Coded:
     """What a loss makes of a target (n,). response (n,) or (n, classes): is subtracted from its derivative. offset
     (n,): is added to X w. sign (n,): -1 or 1, multiplies the row. weight (n,), 0 to WEIGHT_BOUND: of the row. target
-    (n,): what predictions are compared with, where the row is held out."""
+    (n,) or (n, k): what predictions are compared with, where the row is not trained on."""
 
     response: Array | None = None
     offset: Array | None = None
@@ -104,7 +104,7 @@ def _told_nothing(coded: Coded, held_out: Mask) -> Coded:
     """`coded` without what the target says of rows that are held out: they are there to be predicted."""
     sign = None if coded.sign is None else np.where(held_out, 1.0, coded.sign)
     offset = None if coded.offset is None else np.where(held_out, 0.0, coded.offset)
-    return replace(coded, sign=sign, offset=offset, target=None if coded.target is None else coded.target[held_out])
+    return replace(coded, sign=sign, offset=offset)
 
 
 def _columns(own: Source, names: Sequence[str]) -> dict[str, Array]:

@@ -35,8 +35,7 @@ class Vector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What is shared of every row, all public; `target`: of those only that are held out. `code`: see
-    `mpcfl.solvers.objective.Loss.code`."""
+    """What is shared of every row, all public. `target`: for metrics. `code`: see `mpcfl.solvers.objective.Loss`."""
 
     scale: int
     fit_intercept: bool
@@ -52,7 +51,7 @@ class Layout:
 class SharedRows:
     """x (n, d'), and what else the layout asks for: weighted, the rows of x times their weights. In a vertical
     partition, where the owner of the target has not all columns, x is not yet multiplied by sign (n,), scale 0, and by
-    weight (n,). target: of the rows that are held out, in their order."""
+    weight (n,)."""
 
     x: Share
     weighted: Share | None = None
@@ -115,7 +114,7 @@ def _inputs(facts: Facts, rank: int, layout: Layout, mine: OwnRows | None) -> li
         bound = ROW_BOUND * WEIGHT_BOUND
         inputs.append(Input("weighted rows", rank, (rows, width), layout.scale, bound, ring))
 
-    def vector(name: str, how: Vector | None, pick: Callable[[], Array | None], rows: int = rows) -> None:
+    def vector(name: str, how: Vector | None, pick: Callable[[], Array | None]) -> None:
         if how is None:
             return
         values = pick() if coded is not None else None
@@ -124,7 +123,7 @@ def _inputs(facts: Facts, rank: int, layout: Layout, mine: OwnRows | None) -> li
 
     vector("response", layout.response, lambda: coded.response if coded else None)
     vector("offset", layout.offset, lambda: coded.offset if coded else None)
-    vector("target", layout.target, lambda: coded.target if coded else None, facts.held_out[rank])
+    vector("target", layout.target, lambda: coded.target if coded else None)
     if layout.signed and facts.holders:
         vector("sign", Vector(scale=0, bound=1.0), lambda: coded.sign if coded else None)
     if layout.weighted and facts.holders:

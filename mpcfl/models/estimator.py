@@ -42,8 +42,10 @@ class Estimator(ABC):
         """
         return self._fit(session, data, target, partition, Aside())
 
-    def _fit(self, session: Session, data: Any, target: str, partition: str, aside: Aside) -> Self:
-        settings = self.settings()
+    def _fit(
+        self, session: Session, data: Any, target: str, partition: str, aside: Aside, settings: Settings | None = None
+    ) -> Self:
+        settings = settings or self.settings()
         table = data if isinstance(data, Source) or data is None else Table.of(data, target=target)
         schema = table.schema if table is not None else None
         facts = agree_on_facts(
@@ -72,4 +74,5 @@ class Estimator(ABC):
         self.feature_names_in_ = np.array(facts.features, dtype=object)
         self.n_features_in_ = len(facts.features)
         self.ledger_, self.costs_ = list(session.ledger), session.meter.exact()
+        self.selection_ = outcome.extras.get("selection", {})
         self.metrics_ = outcome.extras.get("metrics", {})

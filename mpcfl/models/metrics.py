@@ -68,12 +68,17 @@ def metrics_by_rows(
         raise DataError(f"metrics need two held-out rows, there are {facts.test_rows}", hint="raise test_fraction")
     z = yield from held_out.scores(weights)
     if set(metrics) & _OF_VALUES:
-        z = yield from clip(z, _FARTHEST * held_out.target.bound, error=held_out.target.bound / 4)
+        z = yield from clipped(z, held_out.target)
     if isinstance(loss, LogLink):
         total, left = yield from loss.deviance(z, held_out.target)
         return {"deviance": total, PREDICTED: (yield from stayed(left))}
     found = yield from parallel(*[_PROTOCOLS[metric](z, held_out.target) for metric in metrics])
     return dict(zip(metrics, found, strict=True))
+
+
+def clipped(z: Share, target: Share) -> Protocol:
+    """Predictions no larger than twice what the target can be. Cost: that of `clip`."""
+    return (yield from clip(z, _FARTHEST * target.bound, error=target.bound / 4))
 
 
 def finished(metric: str, value: float, rows: int, loss: Loss | None = None) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mpcfl.errors import JobError
 from mpcfl.models.metrics import check_metrics
+from mpcfl.models.selection import Selection
 from mpcfl.solvers.admm import Admm
 from mpcfl.solvers.doubling import Doubling
 from mpcfl.solvers.fixed_hessian import FixedHessian
@@ -23,6 +24,7 @@ class Settings:
     """model: its name in reports. objective: loss and penalty of models that need every row in every iteration; None
     for least squares, which needs the Gram matrix only, with alpha, the penalty on the squared weights. penalty: of
     lasso and elastic net, beside half the mean of the squared errors.
+    selection: penalties to choose from by cross-validation, instead of that of the objective.
     metrics: of held-out rows, to be revealed.
     standard_errors: reveal the variances of the coefficients. to: names of the parties that learn the result."""
 
@@ -31,6 +33,7 @@ class Settings:
     alpha: float = 0.0
     objective: Objective | None = None
     penalty: Penalty | None = None
+    selection: Selection | None = None
     solver: Solver = Doubling()
     metrics: Sequence[str] = ()
     standard_errors: bool = False
@@ -54,6 +57,10 @@ class Settings:
         if (self.penalty is not None) != isinstance(self.solver, Admm):
             needed = "admm" if self.penalty is not None else "doubling"
             raise JobError(f"model '{self.model}' needs another solver", hint=f'[solver] name = "{needed}"')
+        if self.selection is not None and not isinstance(self.solver, Gradient):
+            raise JobError("[select] needs the gradient solver", hint='[solver] name = "gradient"')
+        if self.selection is not None and (self.objective is None or self.objective.loss.target is None):
+            raise JobError("[select] is for two classes, or for regression over rows", hint="leave [select] out")
         if self.objective is None and isinstance(self.solver, Gradient) and (self.metrics or self.standard_errors):
             raise JobError(
                 "metrics and standard errors are computed at the optimum, which the gradient solver does not promise",

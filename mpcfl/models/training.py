@@ -22,6 +22,7 @@ from mpcfl.models.inference import inference
 from mpcfl.models.losses.class_counts import counts_of, every_class_occurs
 from mpcfl.models.losses.class_weight import balanced
 from mpcfl.models.metrics import PREDICTED, finished, metrics_by_rows
+from mpcfl.models.selecting import choose
 from mpcfl.models.settings import Settings
 from mpcfl.protocols.rounds import Protocol, run, together
 from mpcfl.sharing.keeper import Keeper
@@ -116,15 +117,20 @@ def train(
 def _descend(session: Session, facts: Facts, settings: Settings, own: Source | None, keeper: Keeper) -> Outcome:
     """So many steps on the data as given."""
     outputs: dict[str, Share | Floating] = {}
-    solver, objective = settings.solver, settings.objective
+    solver, objective, choice = settings.solver, settings.objective, None
     if objective is not None:
         classes = objective.loss.classes
         if objective.loss.has_classes:
             occur = run(session, every_class_occurs(counts_of(session, facts, own, classes), facts.training_rows))
             outputs[BOTH if classes == 1 else EVERY] = occur
+        candidates = [objective] if settings.selection is None else list(settings.selection.objectives)
         if objective.loss.class_weight == "balanced":
-            objective = objective.with_class_weight(balanced(session, facts, own, classes))
-        optimum = _by_rows(session, facts, objective, settings, own, keeper)
+            of_classes = balanced(session, facts, own, classes)
+            candidates = [candidate.with_class_weight(of_classes) for candidate in candidates]
+        if settings.selection is not None and isinstance(solver, Gradient):
+            choice = choose(session, facts, settings.selection, candidates, solver, settings.fit_intercept, own)
+            outputs |= choice.outputs
+        optimum = choice.optimum if choice else _by_rows(session, facts, candidates[0], settings, own, keeper)
         outputs |= {"weights": optimum.weights, IN_RANGE: optimum.stayed}
         if optimum.reached is not None:
             outputs[REACHED] = optimum.reached
@@ -135,7 +141,7 @@ def _descend(session: Session, facts: Facts, settings: Settings, own: Source | N
         outputs["weights"] = solver.train(session, facts, settings.fit_intercept, settings.alpha, own, keeper)
     found = reveal(outputs, to=settings.to, reason="what the job asks for", reasons=_GUARDS)
     _check(found, facts, objective.loss.range_hint if objective else None, _STILL_MOVING)
-    extras: dict[str, Any] = {}
+    extras: dict[str, Any] = {} if choice is None else {"selection": choice.report(facts, found)}
     if settings.metrics and found["weights"].device.type != "meta":
         loss = settings.objective.loss if settings.objective else None
         values = {name: finished(name, float(found[name]), facts.test_rows, loss) for name in settings.metrics}

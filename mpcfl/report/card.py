@@ -24,6 +24,7 @@ def model_card(record: RunRecord) -> dict[str, Any]:
         "parameters": record.job.get("model"),
         "solver": record.at("solver") or record.job.get("solver"),
         "error_against_plaintext": record.at("error"),
+        "selection": record.at("selection"),
         "metrics_on_held_out_rows": record.at("metrics"),
         "revealed": [{"what": entry.get("what"), "to": entry.get("to")} for entry in record.ledger],
         "threat_model": words.threat_model(record),

@@ -65,6 +65,7 @@ def _model(record: RunRecord) -> str:
         "The model",
         paragraph(words.how_to_use(record)["formula"] + ", on the scale of the data as given."),
         table(HEAD, rows(record)) if record.classes is None else _classes(record),
+        paragraph(words.selection(record)),
         figure(
             pictures.agreement(record),
             "Left: a point for each coefficient; on the dashed line both trainings agree. Right: the differences.",

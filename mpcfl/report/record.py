@@ -34,7 +34,8 @@ class RunRecord:
     seconds {offline, online, local, plaintext}, revealed [names], digest, versions {package: version},
     machine {cores, memory_gib, system}`; where the tables were local, `error {max_abs, relative}` and
     `plaintext {coef, intercept, convergence [[steps, relative distance], ...]}`; where asked for, `metrics {name:
-    value}` and `inference {standard_errors, t, p: (d,) each, intercept {standard_error, t, p}}`.
+    value}`, `selection {parameter, values, folds, metric, winner, scores}` and `inference {standard_errors, t, p: (d,)
+    each, intercept {standard_error, t, p}}`.
     """
 
     party: str

@@ -26,7 +26,14 @@ def summary(record: RunRecord, files: Sequence[Path] = (), *, bold: bool | None 
         bold = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     title = f"{visible(record.name)}: {words.title(record)}"
     parts = [f"\033[1m{title}\033[0m" if bold else title, "", *_table(record), ""]
-    lines = (words.metrics(record), words.agreement(record), _resumed(record), _cost(record), _revealed(record))
+    lines = (
+        words.selection(record),
+        words.metrics(record),
+        words.agreement(record),
+        _resumed(record),
+        _cost(record),
+        _revealed(record),
+    )
     parts += [line for line in lines if line]
     if files:
         folder = files[0].parent

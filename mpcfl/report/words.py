@@ -70,6 +70,18 @@ def metrics(record: RunRecord) -> str | None:
     )
 
 
+def selection(record: RunRecord) -> str | None:
+    """Which value of a parameter was chosen, and by what scores if they are known; None where there was no choice."""
+    found = record.at("selection")
+    if not found:
+        return None
+    name, scores = found["parameter"], found.get("scores")
+    metric = METRICS.get(found["metric"], found["metric"])
+    values = listed(f"{value:g}" for value in found["values"])
+    text = f"{name} = {found['winner']:g} was chosen of {values} by {metric} in {found['folds']}-fold cross-validation"
+    return f"{text} ({', '.join(map(number, scores))})." if scores else f"{text}."
+
+
 def simulated(record: RunRecord) -> bool:
     """Were all tables on one machine? Only then can there be a plaintext twin."""
     return record.at("plaintext") is not None or record.at("error") is not None

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from mpcfl.data.batches import batches
@@ -28,7 +30,8 @@ from mpcfl.sharing.share import Share, zeros
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.held_out import HeldOut
 from mpcfl.solvers.objective import Objective
-from mpcfl.solvers.pinned_rows import PinnedRows, pin_rows
+from mpcfl.solvers.penalty import Penalty
+from mpcfl.solvers.pinned_rows import Batches, PinnedRows, pin_rows
 from mpcfl.solvers.row_gradient import Scales, largest_gradient, layout_of, row_gradient
 from mpcfl.solvers.steering import in_range, settled, stayed
 from mpcfl.world.session import Session
@@ -69,9 +72,24 @@ def descend(
     objective.loss.agree(session)
     objective = objective.over(facts.training_rows)
     chosen = batches(facts, solver.batch)
-    scales = _scales(facts, objective, solver, max(map(len, chosen)))
+    scales = scales_of_descent(facts, objective, solver, max(map(len, chosen)))
     rows = pin_rows(session, own, facts, chosen, layout_of(facts, objective, scales, fit_intercept))
     first = solver.start(facts, fit_intercept, objective.loss.classes)
+    state = iterate(session, rows, first, objective, solver, scales, len(facts.features), keeper)
+    return state.w, run(session, stayed(state.left)), rows.whole.held_out
+
+
+def iterate(
+    session: Session,
+    rows: Batches,
+    first: torch.Tensor,
+    objective: Objective,
+    solver: Gradient,
+    scales: Scales,
+    features: int,
+    keeper: Keeper,
+) -> State:
+    """The state after the solver's iterations on these batches, from the weights `first` (d', ...)."""
     w = zeros(session, tuple(first.shape), scale=scales.weights) + first
     fresh = State(w, w, zeros(session, (), scale=objective.loss.guard_scale(scales.bits)))
     done, shares = keeper.resume(fresh.shares)
@@ -79,7 +97,7 @@ def descend(
     checked = done, state  # what a run that leaves its range goes back to
     while done < solver.iterations:
         session.step("gradient descent", done + 1, solver.iterations)
-        step = _step(rows[done % len(rows)], state, objective, solver, scales, len(facts.features))
+        step = _step(rows[done % len(rows)], state, objective, solver, scales, features)
         state, done = run(session, step), done + 1
         keeper.offer(done, state.shares)
         if done % solver.check_every and done < solver.iterations:
@@ -88,17 +106,20 @@ def descend(
             objective, (done, state) = replace(objective, loss=wider), checked
             continue
         if solver.tolerance and done < solver.iterations:
-            moved = (state.w - state.before).within(scales.rate * scales.total / scales.factor / (1 - solver.momentum))
+            moved = (state.w - state.before).within(scales.step / (1 - solver.momentum))
             if settled(moved, solver.tolerance):
                 break
         checked = done, state
-    return state.w, run(session, stayed(state.left)), rows[0].held_out
+    return state
 
 
-def _scales(facts: Facts, objective: Objective, solver: Gradient, rows: int) -> Scales:
+def scales_of_descent(
+    facts: Facts, objective: Objective, solver: Gradient, rows: int, pace: float | None = None
+) -> Scales:
+    """Of batches of so many rows; `pace`: see `Scales`."""
     rate, largest = solver.learning_rate / rows, largest_gradient(facts, objective, rows)
-    start = float(solver.start(facts, False).abs().max())
-    travelled = start + solver.iterations * rate * largest / (1 - solver.momentum)
+    start, paced = float(solver.start(facts, False).abs().max()), rate * (pace or 1.0)
+    travelled = start + solver.iterations * paced * largest / (1 - solver.momentum)
     # w <- (1 - rate l2) w - rate g: without momentum l2 |w| grows no further than g, which is the decay's own limit
     decay = 0.0 if solver.momentum else min(objective.penalty.l2 * travelled, objective.penalty.l2 * start + largest)
     return Scales(
@@ -109,8 +130,9 @@ def _scales(facts: Facts, objective: Objective, solver: Gradient, rows: int) -> 
         travelled=travelled,
         decay=decay,
         finer=_MIX_BITS if solver.momentum and solver.nesterov else 0,
-        moved=_moved(solver.momentum, rate * largest, rate * objective.penalty.l2 * travelled),
+        moved=_moved(solver.momentum, paced * largest, paced * objective.penalty.l2 * travelled),
         moved_finer=_MOVE_BITS if solver.momentum else 0,
+        pace=pace,
     )
 
 
@@ -126,9 +148,10 @@ def _step(
     nesterov = solver.nesterov and solver.momentum
     at = _ahead(state, solver.momentum, scales) if nesterov else state.w
     total, gone = yield from row_gradient(rows, at, objective, scales, features)
-    change = truncation(total.divided_by_power(scales.shift), scales.drop + scales.shift)
+    total = total.divided_by_power(scales.shift)
+    change = truncation(total, total.scale - scales.weights)
     if solver.momentum:
-        moved = _momentum(state, solver, scales, objective.penalty.l2, features)
+        moved = _momentum(state, solver, scales, objective.penalty, features)
         moved, change = yield from parallel(truncation(moved, _MOVE_BITS), change)
         change = change - moved
     else:
@@ -145,17 +168,17 @@ def _ahead(state: State, momentum: float, scales: Scales) -> Share:
     return ahead.divided_by_power(_MIX_BITS).within(3 * scales.travelled)
 
 
-def _momentum(state: State, solver: Gradient, scales: Scales, l2: float, penalised: int) -> Share:
+def _momentum(state: State, solver: Gradient, scales: Scales, penalty: Penalty, penalised: int) -> Share:
     """momentum (w - before) - rate l2 (point of the gradient), at a larger scale."""
-    m, decay = solver.momentum, scales.rate * l2
+    m, decay = solver.momentum, scales.rate * penalty.strengths
     kept, back = (m - decay * (1 + m), m - decay * m) if solver.nesterov else (m - decay, m)
 
-    def column(penalised_value: float) -> torch.Tensor:
-        values = torch.full((len(state.w), *[1] * (len(state.w.shape) - 1)), round(m * 2**_MOVE_BITS))
-        values[:penalised] = round(penalised_value * 2**_MOVE_BITS)
-        return values
+    def factors(of_penalised: npt.NDArray[np.float64] | float) -> torch.Tensor:
+        values = np.full((len(state.w), len(decay)), m)
+        values[:penalised] = of_penalised
+        ring = torch.from_numpy(np.rint(values * 2.0**_MOVE_BITS).astype(np.int64))
+        return ring if len(state.w.shape) > 1 else ring[:, 0]
 
-    moved = state.w.times(column(kept), scale=_MOVE_BITS, bound=2.0)
-    moved = moved - state.before.times(column(back), scale=_MOVE_BITS, bound=1.0)
-    largest = scales.rate * scales.total / scales.factor
-    return moved.within(_moved(m, largest, decay * scales.travelled))
+    moved = state.w.times(factors(kept), scale=_MOVE_BITS, bound=2.0)
+    moved = moved - state.before.times(factors(back), scale=_MOVE_BITS, bound=1.0)
+    return moved.within(_moved(m, scales.step, float(decay.max()) * scales.travelled))

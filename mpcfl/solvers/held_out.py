@@ -25,9 +25,10 @@ class HeldOut:
     target: Share
 
     def scores(self, w: Share) -> Protocol:
-        """z = X w + offset (m,), w (d',) with the intercept last, rounded to 20 bits or to what its bound leaves.
+        """z = X w + offset (m,), w (d',) with the intercept last, rounded to 20 bits or to what its bound leaves; or
+        (m, columns) for w (d', columns).
 
-        HeadroomError: fewer than 10 bits are left. Cost: 2 rounds, 2 d' elements and, with an offset, m.
+        HeadroomError: fewer than 10 bits are left. Cost: 2 rounds, twice the elements of w and, with an offset, m.
         """
         x, offset = self.x, None if self.offset is None else self._offset(self.offset)
         largest = x.x.shape[1] * x.x.bound * w.bound + (0.0 if offset is None else offset.bound)
@@ -41,7 +42,9 @@ class HeldOut:
             rounding.append(truncation(offset, offset.scale - scale - x.x.scale))
         short, *shift = yield from parallel(*rounding)
         z = yield from x.times(short)
-        return z + shift[0] if shift else z
+        if not shift:
+            return z
+        return z + (shift[0] if len(z.shape) == 1 else shift[0].reshape(-1, 1).expand(*z.shape))
 
     @staticmethod
     def _offset(offset: Share) -> Share:

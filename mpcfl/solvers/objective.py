@@ -75,6 +75,12 @@ class Loss(ABC):
         """What `derivative` gives, and factor * f'(z) at scale 2 bits. Only where the loss `has_curvature`."""
         raise NotImplementedError
 
+    def prediction(self, z: Share, target: Share) -> Protocol:
+        """X w + offset (m, columns) of rows that are coded for training, from their z and their targets (m, ...): what
+        `code` has put of the targets into z is taken out. Cost: none, where that is nothing."""
+        yield from ()
+        return z
+
     @abstractmethod
     def derivative_of(self, z: Array) -> Array:
         """f(z), exact, in float64."""

@@ -28,6 +28,11 @@ class Penalty:
     l2: float = 0.0
     per_row: bool = False
 
+    @property
+    def strengths(self) -> Array:
+        """(1,) or (columns,): l2 of each column of weights."""
+        return np.array([self.l2])
+
     def over(self, rows: int) -> Penalty:
         """The same penalty beside a sum over so many rows."""
         return Penalty(l1=self.l1 * rows, l2=self.l2 * rows) if self.per_row else self

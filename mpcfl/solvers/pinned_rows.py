@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,25 +19,40 @@ from mpcfl.sharing.share import Share
 from mpcfl.solvers.held_out import HeldOut
 from mpcfl.world.session import Session
 
+PACE_BITS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class PinnedRows:
     """x (n, d'); weighted: its rows times their weights, x itself where they have none. response, offset: (n,) or
-    (n, classes), None where the loss has none. held_out: the rows that stay out of training, if there are any."""
+    (n, classes), None where the loss has none. held_out: the rows that stay out of training, if there are any. target:
+    what predictions are compared with, None where nobody asks. mask (n, columns), public integers at PACE_BITS: how
+    much the error of each row counts in each column of weights, None where all count once."""
 
     x: Pinned
     weighted: Pinned
     response: Share | None
     offset: Share | None
     held_out: HeldOut | None = None
+    target: Share | None = None
+    mask: torch.Tensor | None = None
 
     def batch(self, rows: Rows) -> PinnedRows:
         """Some rows under the same mask: nothing is opened."""
         index = torch.from_numpy(rows)
-        response, offset = (None if part is None else part[index] for part in (self.response, self.offset))
         x = self.x.rows(index)
         weighted = x if self.weighted is self.x else self.weighted.rows(index)
-        return PinnedRows(x, weighted, response, offset, self.held_out)
+        parts = (self.response, self.offset, self.target)
+        response, offset, target = (None if part is None else part[index] for part in parts)
+        mask = None if self.mask is None else self.mask[index]
+        return PinnedRows(x, weighted, response, offset, self.held_out, target, mask)
+
+    def apart(self, rows: Rows) -> HeldOut | None:
+        """Some rows, to be predicted; None where there are none, or no target to compare with."""
+        if self.target is None or not len(rows):
+            return None
+        index = torch.from_numpy(rows)
+        return HeldOut(self.x.rows(index), None if self.offset is None else self.offset[index], self.target[index])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +91,5 @@ def pin_rows(session: Session, own: Source | None, facts: Facts, chosen: Sequenc
     elif shared.weight is not None:
         rows = run(session, x.scaled_rows(shared.weight))
         weighted = Pinned.opened(run(session, truncation(rows, shared.weight.scale)))
-    held_out = None
-    if shared.target is not None:
-        index = torch.from_numpy(np.flatnonzero(facts.held_out_rows))
-        offset = None if shared.offset is None else shared.offset[index]
-        held_out = HeldOut(x.rows(index), offset, shared.target)
-    whole = PinnedRows(x, weighted, shared.response, shared.offset, held_out)
-    return Batches(whole, chosen)
+    whole = PinnedRows(x, weighted, shared.response, shared.offset, target=shared.target)
+    return Batches(replace(whole, held_out=whole.apart(np.flatnonzero(facts.held_out_rows))), chosen)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from copy import copy
+
+import numpy as np
+import torch
 
 from mpcfl.data.facts import Facts
 from mpcfl.data.own_rows import WEIGHT_BOUND, size_bound
@@ -11,7 +15,7 @@ from mpcfl.errors import HeadroomError, JobError
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.sharing.share import Share, concatenate, zeros
 from mpcfl.solvers.objective import Objective
-from mpcfl.solvers.pinned_rows import PinnedRows
+from mpcfl.solvers.pinned_rows import PACE_BITS, PinnedRows
 
 _BITS = 61  # of a gradient before its truncation
 _PENALTY_BITS = 14  # of the coefficient of the penalty, at least
@@ -30,6 +34,9 @@ class Scales:
     `finer`: bits that the point of the gradient may have beyond those of the weights. `moved`: public bound of what the
     solver adds to the weights besides, `moved_finer` bits beyond them. JobError: the penalty would make them swing.
     HeadroomError: too few bits are left.
+
+    `pace`: public, what errors of rows are multiplied by, at PACE_BITS, in a training by the scales `paced`; None: in
+    no training.
     """
 
     def __init__(
@@ -44,18 +51,22 @@ class Scales:
         finer: int = 0,
         moved: float = 0.0,
         moved_finer: int = 0,
+        pace: float | None = None,
     ) -> None:
         loss, l2 = objective.loss, objective.penalty.l2
-        if rate * l2 > 1:
+        self.pace = 1.0 if pace is None else pace
+        paced = self.pace * rate
+        if paced * l2 > 1:
             raise JobError(
-                f"learning_rate times the penalty is {rate * l2:.3g} a row, more than 1: the weights would swing",
-                hint=f"use a learning_rate of {rows / l2:.2g} or less",
+                f"learning_rate times the penalty is {paced * l2:.3g} a row, more than 1: the weights would swing",
+                hint=f"use a learning_rate of {rows / l2 / self.pace:.2g} or less",
             )
         self.rate, self.shift, self.travelled = rate, -math.floor(math.log2(rate)) - 1, travelled
         self.decay = _AHEAD * l2 * travelled if decay is None else decay
         self.factor = rate * 2.0**self.shift
-        self.total = self.factor * (largest_gradient(facts, objective, rows) + self.decay)
-        self.bits = min(_LARGEST, math.floor((_BITS - math.log2(self.total)) / 3))
+        self.total = self.pace * self.factor * (largest_gradient(facts, objective, rows) + self.decay)
+        finest = _BITS if pace is None else _BITS - PACE_BITS
+        self.bits = min(_LARGEST, math.floor((finest - math.log2(self.total)) / 3))
         self.weights = min(
             3 * self.bits - _PENALTY_BITS,
             _RING - loss.predictor_bits - self.bits - finer,
@@ -68,7 +79,17 @@ class Scales:
                 hint="use smaller batches, fewer iterations, less momentum or a smaller penalty",
             )
         self.predictor = self.bits + self.weights + finer
-        self.drop = 3 * self.bits - self.weights  # bits of a gradient, once divided, beyond those of the weights
+
+    @property
+    def step(self) -> float:
+        """Public bound of rate times a gradient."""
+        return self.total / 2.0**self.shift
+
+    def paced(self) -> Scales:
+        """The same scales where the errors of all rows that count are multiplied by `pace`, and with them the rate."""
+        other = copy(self)
+        other.rate = self.pace * self.rate
+        return other
 
 
 def largest_gradient(facts: Facts, objective: Objective, rows: int) -> float:
@@ -114,7 +135,7 @@ def row_gradient(rows: PinnedRows, at: Share, objective: Objective, scales: Scal
     total = yield from pulled_back(rows, value, objective, scales)
     if scales.decay:
         total = with_decay(total, at, objective, scales, penalised)
-    return total.within(scales.total), count(gone)
+    return total.within(scales.total), count(gone, rows.mask)
 
 
 def predictor(rows: PinnedRows, at: Share, scales: Scales) -> Protocol:
@@ -127,20 +148,27 @@ def predictor(rows: PinnedRows, at: Share, scales: Scales) -> Protocol:
 def pulled_back(rows: PinnedRows, value: Share, objective: Objective, scales: Scales) -> Protocol:
     """X.T (value - response). Cost: 1 round."""
     error = value if rows.response is None else value - rows.response
-    return (yield from rows.weighted.transposed_times(error.within(objective.loss.slope * scales.factor)))
+    error = error.within(objective.loss.slope * scales.factor)
+    if rows.mask is not None:
+        error = error.times(rows.mask, scale=PACE_BITS, bound=scales.pace)
+    return (yield from rows.weighted.transposed_times(error))
 
 
 def with_decay(total: Share, w: Share, objective: Objective, scales: Scales, penalised: int) -> Share:
-    """total + factor * l2 w, w at a smaller scale, the intercept not penalised."""
+    """total + rate 2^shift l2 w, w at a smaller scale, the intercept not penalised."""
     finer = total.scale - w.scale
-    factor = objective.penalty.l2 * scales.factor
-    decay = (w[:penalised] * round(factor * 2**finer)).divided_by_power(finer)
+    factor = np.rint(objective.penalty.strengths * scales.rate * 2.0 ** (scales.shift + finer)).astype(np.int64)
+    decay = w[:penalised].times(torch.from_numpy(factor), scale=finer, bound=factor.max() / 2.0**finer)
     rest = w.shape[0] - penalised
     if rest:
         decay = concatenate([decay, zeros(w.session, (rest, *w.shape[1:]), scale=total.scale)])
     return (total + decay).within(scales.total)
 
 
-def count(gone: Share | None) -> Share | None:
-    """() rows have left the range."""
-    return None if gone is None else gone.reshape(-1).sum(0)
+def count(gone: Share | None, mask: torch.Tensor | None = None) -> Share | None:
+    """() rows have left the range; of those that count, where there is a mask."""
+    if gone is None:
+        return None
+    if mask is not None:
+        gone = gone.times((mask != 0).to(torch.int64), bound=1.0)
+    return gone.reshape(-1).sum(0)

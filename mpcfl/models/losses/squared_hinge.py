@@ -11,7 +11,8 @@ from mpcfl.data.own_rows import Coded
 from mpcfl.errors import DataError, JobError
 from mpcfl.models.losses.bent import bent, predictor_bits
 from mpcfl.models.losses.class_weight import ClassWeight, weights_of
-from mpcfl.protocols.rounds import Protocol
+from mpcfl.protocols.pinned import Pinned
+from mpcfl.protocols.rounds import Protocol, parallel
 from mpcfl.sharing.share import Share
 from mpcfl.solvers.objective import LABEL, Array, Loss
 
@@ -58,6 +59,12 @@ class SquaredHinge(Loss):
         return bent(
             z, [1.0], [2, 0], offset=-2.0, range=self.range, bound=self.slope, bits=bits, factor=factor, slope=slope
         )
+
+    def prediction(self, z: Share, target: Share) -> Protocol:
+        """X w from y X w, the labels y = 2 target - 1. Cost: 1 round, an element of each and m."""
+        margins = Pinned(z)
+        _, scores = yield from parallel(margins.opening(), margins.scaled_rows(target * 2 - 1.0))
+        return scores.within(z.bound)
 
     def derivative_of(self, z: Array) -> Array:
         return -2 * np.maximum(0.0, 1 - z)

@@ -1,0 +1,48 @@
+"""[select] of a job file: a penalty by cross-validation."""
+
+from dataclasses import dataclass
+
+from mpcfl.cli.rules import need
+from mpcfl.models.families import Parameters
+from mpcfl.models.selection import Selection, selection_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Select:
+    """[select]: choose a penalty by cross-validation under MPC, then train on all rows with it. For models of rows and
+    the gradient solver. All values and folds are trained at once, in the rounds of one training."""
+
+    parameter: str | None = None
+    """What to choose: "C" or "alpha". Absent: that of the model."""
+    values: tuple[float, ...] = ()
+    """2 to 16 values to choose from, in place of the one under [model]; of equally good ones the first is taken."""
+    folds: int = 5
+    """Parts into which the training rows are dealt by the public seed, 2 to 20; each is predicted by models that are
+    trained on the others."""
+    metric: str | None = None
+    """By what: logistic: "log_loss" (the default), "accuracy" or "auc"; svm: "accuracy" (the default) or "auc"; huber:
+    "mse"; poisson, gamma: "deviance". The mean over all rows; of "auc" over the folds."""
+    reveal: str = "winner"
+    """Either "winner": which value is best, to all parties, who go on with it; or "scores": besides, the mean metric of
+    each value, to those who learn the result."""
+
+    def selection(self, model: str, parameters: Parameters) -> Selection | None:
+        """None without values. JobError for what this model cannot have."""
+        if not self.values:
+            return None
+        return selection_of(
+            model,
+            parameters,
+            values=self.values,
+            parameter=self.parameter,
+            folds=self.folds,
+            metric=self.metric,
+            reveal=self.reveal,
+        )
+
+    def check(self, model: str, parameters: Parameters, solver: str, checkpoint: bool) -> None:
+        """JobError for what cannot be together."""
+        if self.selection(model, parameters) is not None:
+            need("[select]", solver == "gradient", 'needs [solver] name = "gradient"')
+            need("[select]", parameters.classes == 2, "is for two classes, not for more")
+            need("[select]", not checkpoint, "keeps no checkpoints: leave [checkpoint] out")

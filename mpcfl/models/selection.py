@@ -1,0 +1,82 @@
+"""Which values of a parameter are to be compared, and by what: the choice of a penalty by cross-validation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mpcfl.errors import JobError
+from mpcfl.models.families import PARAMETERS, Parameters, objective_of
+from mpcfl.models.metrics import MODELS_OF
+from mpcfl.solvers.objective import Objective
+
+METRIC_OF: Mapping[str, str] = {
+    "logistic": "log_loss",
+    "svm": "accuracy",
+    "huber": "mse",
+    "poisson": "deviance",
+    "gamma": "deviance",
+}
+"""The models that can be selected, and the metric if none is named."""
+SELECTABLE = ("C", "alpha")
+REVEALED = ("winner", "scores")
+MOST_VALUES, MOST_FOLDS = 16, 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """values: of `parameter`, all different; objectives: what each of them means. reveal: "winner", only which is best,
+    or "scores", the mean metric of each as well."""
+
+    parameter: str
+    values: tuple[float, ...]
+    objectives: tuple[Objective, ...]
+    folds: int
+    metric: str
+    reveal: str
+
+
+def selection_of(
+    model: str,
+    parameters: Parameters,
+    *,
+    values: Sequence[float],
+    parameter: str | None = None,
+    folds: int = 5,
+    metric: str | None = None,
+    reveal: str = "winner",
+) -> Selection:
+    """Checked, with what is left out filled in by the model. JobError names the setting."""
+    if model not in METRIC_OF:
+        raise JobError(
+            f"[select] is for models of rows, not for '{model}'", hint=f"the models are {', '.join(METRIC_OF)}"
+        )
+    own = next(name for name in SELECTABLE if model in PARAMETERS[name])
+    if parameter is not None and parameter != own:
+        raise JobError(f"[select] parameter: '{parameter}' cannot be selected for model '{model}'", hint=f'use "{own}"')
+    if not 2 <= len(values) <= MOST_VALUES or len(set(values)) < len(values):
+        raise JobError(f"[select] values must be 2 to {MOST_VALUES} different numbers")
+    least = 0.0 if own == "alpha" else math.ulp(0.0)
+    if not all(least <= value < math.inf for value in values):
+        raise JobError(f"[select] values: {own} must be {'at least' if own == 'alpha' else 'more than'} 0")
+    if not 2 <= folds <= MOST_FOLDS:
+        raise JobError(f"[select] folds must be 2 to {MOST_FOLDS}")
+    possible = [name for name, models in MODELS_OF.items() if model in models and name != "r2"]
+    if metric is not None and metric not in possible:
+        raise JobError(f"[select] metric: '{metric}' is not for model '{model}'", hint=f"one of {', '.join(possible)}")
+    if reveal not in REVEALED:
+        raise JobError(f"[select] reveal must be one of {', '.join(REVEALED)}")
+    objectives = [objective_of(model, _with(parameters, own, float(value))) for value in values]
+    return Selection(
+        parameter=own,
+        values=tuple(map(float, values)),
+        objectives=tuple(objective for objective in objectives if objective is not None),
+        folds=folds,
+        metric=metric or METRIC_OF[model],
+        reveal=reveal,
+    )
+
+
+def _with(parameters: Parameters, name: str, value: float) -> Parameters:
+    return replace(parameters, C=value) if name == "C" else replace(parameters, alpha=value)
