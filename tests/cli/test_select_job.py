@@ -6,16 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
-from mpcfl.cli.assembly import roster_of, settings_of
+from mpcfl.cli.assembly import local_facts, roster_of, settings_of
 from mpcfl.cli.job import Job
 from mpcfl.cli.main import main
 from mpcfl.cli.plan import facts_from_counts, plan_of
-from mpcfl.cli.simulate import simulate
-from mpcfl.report import words
-from mpcfl.report.terminal import summary
+from mpcfl.cli.simulate import _add_twin
 from tests.cli.jobs import GRADIENT, refusal, tables
-from tests.cli.parties import FEATURES, OWNERS, write_csv, write_job
+from tests.cli.parties import FEATURES, OWNERS, train, write_csv, write_job
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(150, 10))
@@ -83,15 +82,20 @@ def test_a_run_leaves_the_winner_the_scores_and_weights_that_the_twin_has(
 ) -> None:
     for party, part in zip(OWNERS, np.array_split(np.c_[X, Y], 3), strict=True):
         write_csv(tmp_path / f"{party}.csv", part, (*FEATURES, "y"))
-    job = write_job(tmp_path, tables(**changes(reveal="scores")))
-    record = simulate(job)
-    found = record.at("selection")
+    path = write_job(tmp_path, tables(**changes(reveal="scores")))
+    ended = train(path, out=tmp_path / "run")
+    assert all(party.code == 0 for party in ended.values()), {name: party.err for name, party in ended.items()}
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    found = report["selection"]
     assert found["winner"] == found["values"][int(np.argmin(found["scores"]))]
-    assert record.at("error", "relative") < 1e-3  # a twin by another value would be far off
-    assert main(["plan", str(job)]) == 0
+    told = f"C = {found['winner']:g} was chosen of 0.02, 0.1 and 1 by log loss in 3-fold cross-validation"
+    assert told in ended["north"].out.replace("\n  ", " ")
+    assert told in (tmp_path / "run" / "report.html").read_text()
+    assert json.loads((tmp_path / "run" / "card.json").read_text())["selection"] == found
+    assert main(["plan", str(path)]) == 0
     printed = capsys.readouterr().out
-    assert f"{record.at('bytes_online', 'north'):,}" in printed and f"rounds {record.at('rounds_online')};" in printed
-    told = words.selection(record) or ""
-    assert told.startswith(f"C = {found['winner']:g} was chosen of 0.02, 0.1 and 1 by log loss in 3-fold")
-    assert told in summary(record).replace("\n  ", " ")
-    json.dumps(found)
+    assert f"{report['bytes_online']['north']:,}" in printed and f"rounds {report['rounds_online']};" in printed
+    job, weights = Job.load(path), load_file(tmp_path / "run" / "model.safetensors")
+    fields = {"coef": weights["coef"], "intercept": float(weights["intercept"][0]), "report": report}
+    _add_twin(fields, job, local_facts(job))
+    assert report["error"]["relative"] < 1e-3  # a twin by another value would be far off

@@ -65,3 +65,12 @@ def test_the_job_comes_back_from_its_text(name: str) -> None:
     for party in read["parties"].values():
         assert party.pop("data", "...") == "..."
     assert read == {section: table for section, table in record.job.items() if table}
+
+
+def test_a_choice_is_told_with_its_scores_where_they_are_known() -> None:
+    found = {"parameter": "C", "values": [0.01, 1.0], "folds": 5, "metric": "auc", "winner": 1.0}
+    text = words.selection(example(report={"selection": found}))
+    assert text == "C = 1 was chosen of 0.01 and 1 by area under the ROC curve in 5-fold cross-validation."
+    scored = words.selection(example(report={"selection": found | {"scores": [0.75, 0.875]}}))
+    assert scored == f"{text[:-1]} (0.75, 0.875)."
+    assert words.selection(example(report={})) is None
