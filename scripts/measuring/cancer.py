@@ -87,7 +87,8 @@ def _row(case: Case, fits: list[Fit], compute: int, wanted: Array) -> dict[str, 
     if fits[0].refused:
         return {**row, "refused": fits[0].refused}
     relative = float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted))
-    return {**row, "relative": relative, "accuracy": _accuracy(case.x, case.y, found)}
+    worst = float(np.abs(found - wanted).max() / np.abs(wanted).max())
+    return {**row, "relative": relative, "worst": worst, "accuracy": _accuracy(case.x, case.y, found)}
 
 
 def _twin(case: Case) -> Array:

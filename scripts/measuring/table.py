@@ -20,7 +20,7 @@ def line(row: dict[str, Any]) -> str:
     offline = max(row["bytes_offline"].values())
     parts.append(f"{row['rounds']} rounds  {max(sent.values()):,} bytes online, {offline:,} from the dealer")
     parts.append(f"{row['seconds']:.2f} s")
-    if "accuracy" in row:
+    if "accuracy_sklearn" in row:
         parts.append(f"accuracy {row['accuracy']:.4f}, scikit-learn {row['accuracy_sklearn']:.4f}")
     if "seconds_plaintext" in row:
         cpu = sum(row["cpu_seconds"].values())
