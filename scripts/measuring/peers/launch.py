@@ -44,7 +44,7 @@ def run(program: str, size: int, spec: dict[str, Any], places: Places, *, python
     `limit` seconds. The program's last ranks may be servers that never end: who is not waited for is killed."""
     with tempfile.TemporaryDirectory(prefix="peers-") as folder:
         logs = [Path(folder) / f"{rank}.log" for rank in range(size)]
-        with _started(program, size, {**spec, "port": free_port()}, places, python, logs) as processes:
+        with _started(program, size, {**spec, "ports": _free_ports(size)}, places, python, logs) as processes:
             timer = threading.Timer(limit, _kill, [processes])
             timer.start()
             try:
@@ -87,6 +87,14 @@ def _started(
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
                     stream.close()
+
+
+def _free_ports(count: int) -> list[int]:
+    """Different ones that nobody listens on, on loopback."""
+    ports: set[int] = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return list(ports)
 
 
 def _kill(processes: list[subprocess.Popen[str]]) -> None:

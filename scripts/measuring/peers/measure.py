@@ -81,7 +81,13 @@ def measured(task: Task, seed: int, spu: str) -> dict[str, Any]:
             outcome = run(system.program, system.size, spec, places, python=python_of(system, spu), limit=LIMIT)
             return {**row, **figures(outcome, task), **_error(outcome, task, x, y, Path(folder))}
         except (RuntimeError, MpcflError) as error:
-            return {**row, "not_measured": str(error).strip().splitlines()[-1]}
+            return {**row, "not_measured": _reason(str(error))}
+
+
+def _reason(text: str) -> str:
+    """The line of a log that says most."""
+    lines = text.strip().splitlines()
+    return next((line for line in reversed(lines) if "rror" in line), lines[-1])
 
 
 def figures(outcome: Outcome, task: Task) -> dict[str, Any]:

@@ -35,8 +35,8 @@ class Machine:
         self.spu, self.rank, self._log = libspu, stage.rank, Path(stage.spec["log"])
         description = libspu.link.Desc()
         description.recv_timeout_ms = 120_000
-        for rank, address in enumerate(stage.spec["addresses"]):
-            description.add_party(f"party{rank}", f"{address}:{stage.spec['port'] + rank}")
+        for rank, (address, port) in enumerate(zip(stage.spec["addresses"], stage.spec["ports"], strict=True)):
+            description.add_party(f"party{rank}", f"{address}:{port}")
         self.link = libspu.link.create_brpc(description, stage.rank)
         config = libspu.RuntimeConfig(libspu.ProtocolKind.SEMI2K, libspu.FieldType.FM64)
         config.fxp_fraction_bits = FRACTION

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 
 class Stage:
-    """`spec`: rank, size, master, port, log, table, rate, batch, fits, and what the system's file asks for."""
+    """`spec`: rank, size, master, addresses, ports, log, table, rate, batch, fits, and what the system asks for."""
 
     def __init__(self) -> None:
         self.spec: dict[str, Any] = json.loads(sys.argv[1])
@@ -29,7 +29,7 @@ class Stage:
         os.dup2(log, 1)  # what libraries print goes to the log
         os.dup2(log, 2)
         world = {"RANK": self.rank, "WORLD_SIZE": self.spec["size"], "MASTER_ADDR": self.spec["master"]}
-        os.environ.update({name: str(value) for name, value in world.items()}, MASTER_PORT=str(self.spec["port"]))
+        os.environ.update({name: str(value) for name, value in world.items()}, MASTER_PORT=str(self.spec["ports"][0]))
 
     def table(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """All rows: a party of a real run would have its own only."""
