@@ -16,12 +16,12 @@ from mpcfl.data.schema import check_enough_rows
 from mpcfl.data.source import Source
 from mpcfl.data.standardised import Standardised
 from mpcfl.data.vertical import share_columns
-from mpcfl.errors import GuardError
 from mpcfl.models.coefficients import coefficients_of, unknown
+from mpcfl.models.guards import BOTH, EVERY, FITS, IN_RANGE, MINIMUM, REACHED, REASONS, STILL_MOVING, VARIES, check
 from mpcfl.models.inference import inference
 from mpcfl.models.losses.class_counts import counts_of, every_class_occurs
 from mpcfl.models.losses.class_weight import balanced
-from mpcfl.models.metrics import PREDICTED, finished, metrics_by_rows
+from mpcfl.models.metrics import finished, metrics_by_rows
 from mpcfl.models.selecting import choose
 from mpcfl.models.settings import Settings
 from mpcfl.protocols.rounds import Protocol, run, together
@@ -40,35 +40,6 @@ from mpcfl.solvers.refit import Fit, optimal
 from mpcfl.solvers.solution import Optimum, Solution, converged
 from mpcfl.solvers.weights import shared_weights, sparse_weights
 from mpcfl.world.session import Session
-
-REACHED = "guard: the solution was reached"
-MINIMUM = "guard: the solution is the minimum"
-VARIES = "guard: each column varies"
-FITS = "guard: held-out rows are like the others"
-IN_RANGE = "guard: every row stayed in range"
-BOTH = "guard: both classes occur"
-EVERY = "guard: every class occurs"
-_GUARDS = {
-    EVERY: "one bit a class: the weights of a class without rows would grow as long as there are iterations",
-    BOTH: "one bit: with one class the weights would grow as long as there are iterations",
-    IN_RANGE: "one bit: beyond the range of the loss the weights would be wrong",
-    MINIMUM: "one bit: for other signs of the weights the solution would be another, and nobody would know",
-    REACHED: "one bit: without it the weights would be wrong, and nobody would know",
-    VARIES: "one bit a column: a column without spread has no weight",
-    PREDICTED: "one bit: beyond the range of the loss the deviance would be wrong",
-    FITS: "one bit a column: the metrics would be wrong where it is not set",
-}
-
-
-_NOT_REACHED = (
-    "the solution was not reached: columns depend on each other, or the table is badly conditioned",
-    "raise [solver] steps (up to 1048576), leave out columns that follow from others, or use ridge, or elastic net for "
-    "lasso",
-)
-_STILL_MOVING = (
-    "the optimum was not reached: the last step still changed a weight by more than [solver] tolerance",
-    "raise [solver] iterations, or tolerance if that will do; a larger penalty makes the problem easier",
-)
 
 
 @dataclass(frozen=True)
@@ -139,8 +110,8 @@ def _descend(session: Session, facts: Facts, settings: Settings, own: Source | N
             outputs |= run(session, metrics_by_rows(facts, held_out, weights, objective.loss, settings.metrics))
     elif isinstance(solver, Gradient):
         outputs["weights"] = solver.train(session, facts, settings.fit_intercept, settings.alpha, own, keeper)
-    found = reveal(outputs, to=settings.to, reason="what the job asks for", reasons=_GUARDS)
-    _check(found, facts, objective.loss.range_hint if objective else None, _STILL_MOVING)
+    found = reveal(outputs, to=settings.to, reason="what the job asks for", reasons=REASONS)
+    check(found, facts, objective.loss.range_hint if objective else None, STILL_MOVING)
     extras: dict[str, Any] = {} if choice is None else {"selection": choice.report(facts, found)}
     if settings.metrics and found["weights"].device.type != "meta":
         loss = settings.objective.loss if settings.objective else None
@@ -204,8 +175,8 @@ def _reveal(
         results[VARIES] = shared.varies
     if shared.test_fits is not None:
         results[FITS] = shared.test_fits
-    found = reveal(results, to=settings.to, reason="what the job asks for", reasons=_GUARDS)
-    _check(found, facts)
+    found = reveal(results, to=settings.to, reason="what the job asks for", reasons=REASONS)
+    check(found, facts)
     d = len(facts.features)
     extras: dict[str, Any] = {}
     if settings.standard_errors and found["variances"].device.type != "meta":
@@ -218,64 +189,6 @@ def _reveal(
 
 def _metric(name: str, value: float, d: int) -> float:
     return 1 - value if name == "r2" else value * d
-
-
-def _check(
-    found: dict[str, torch.Tensor], facts: Facts, hint: str | None = None, unreached: tuple[str, str] = _NOT_REACHED
-) -> None:
-    """GuardError, which names column or setting, unless every guard that was revealed is set."""
-    names = [*facts.features, facts.target]
-    constant = _unset(found.get(VARIES), names)
-    if constant:
-        raise GuardError(
-            f"column '{constant[0]}' is constant, or spreads less than 1/4096 of its size{_more(constant)}",
-            hint="leave it out, or subtract a common constant from it",
-        )
-    if _unset(found.get(MINIMUM), ["minimum"]):
-        raise GuardError(
-            "what was found is not the minimum: some weights are zero, or have a sign, that they should not",
-            hint="raise [solver] iterations or refits, or the penalty alpha; a lower l1_ratio helps where columns are "
-            "highly correlated",
-        )
-    if _unset(found.get(BOTH), ["classes"]):
-        raise GuardError(
-            f"all rows of all parties are of one class of '{facts.target}'", hint="a classifier needs both classes"
-        )
-    if EVERY in found:
-        missing = _unset(found[EVERY], [str(label) for label in range(found[EVERY].numel())])
-        if missing:
-            raise GuardError(
-                f"no row of any party is of class {missing[0]} of '{facts.target}'{_more(missing)}",
-                hint="code the classes as 0, 1, ... without gaps, and count them in [model] classes",
-            )
-    if _unset(found.get(IN_RANGE), ["range"]):
-        raise GuardError(
-            "a row left the range in which the loss is right: |X w| came near its end",
-            hint=hint,
-        )
-    if _unset(found.get(REACHED), ["solution"]):
-        raise GuardError(unreached[0], hint=unreached[1])
-    if _unset(found.get(PREDICTED), ["range"]):
-        raise GuardError(
-            "a held-out row left the range in which its deviance is right",
-            hint="raise [model] log_range, or leave the metric out",
-        )
-    wild = _unset(found.get(FITS), names)
-    if wild:
-        raise GuardError(
-            f"column '{wild[0]}' spreads many times more in the held-out rows than in the others{_more(wild)}",
-            hint="choose another [job] seed, or shuffle the rows",
-        )
-
-
-def _unset(bits: torch.Tensor | None, names: list[str]) -> list[str]:
-    if bits is None or bits.device.type == "meta":
-        return []
-    return [name for name, bit in zip(names, bits.reshape(-1).round().tolist(), strict=True) if not bit]
-
-
-def _more(names: list[str]) -> str:
-    return f" (and {len(names) - 1} more: {', '.join(names[1:6])})" if len(names) > 1 else ""
 
 
 def _outcome(weights: torch.Tensor, settings: Settings, facts: Facts, extras: dict[str, Any]) -> Outcome:

@@ -14,10 +14,11 @@ from mpcfl.errors import DataError, GuardError, JobError
 from mpcfl.models.coefficients import coefficients_of
 from mpcfl.models.descent_twin import descent_twin
 from mpcfl.models.families import SIGMOID, Parameters, objective_of
+from mpcfl.models.guards import EVERY, IN_RANGE
 from mpcfl.models.losses.class_counts import COUNTS_OF_EACH
 from mpcfl.models.losses.class_weight import balanced_plain
 from mpcfl.models.settings import Settings
-from mpcfl.models.training import EVERY, IN_RANGE, train
+from mpcfl.models.training import train
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.row_gradient import Scales, layout_of
 from tests.joint import Array, Run, distance, facts_for, tables_of, train_jointly

@@ -6,10 +6,10 @@ import sklearn.linear_model as sk
 
 import mpcfl
 from mpcfl.errors import DataError, GuardError, JobError
+from mpcfl.models.guards import FITS, MINIMUM, REACHED, VARIES
 from mpcfl.models.lasso import ElasticNet, Lasso
 from mpcfl.models.plaintext import plaintext_twin
 from mpcfl.models.settings import Settings
-from mpcfl.models.training import FITS, MINIMUM, REACHED, VARIES
 from mpcfl.solvers.admm import Admm
 from mpcfl.solvers.doubling import Doubling
 from mpcfl.solvers.gradient import Gradient

@@ -22,9 +22,10 @@ from mpcfl.errors import DataError, GuardError, JobError
 from mpcfl.models.by_rows import LogisticRegression
 from mpcfl.models.descent_twin import descent_twin
 from mpcfl.models.families import Parameters, objective_of
+from mpcfl.models.guards import BOTH, IN_RANGE
 from mpcfl.models.metrics import MODELS_OF, PREDICTED, finished
 from mpcfl.models.settings import Settings
-from mpcfl.models.training import BOTH, IN_RANGE, train
+from mpcfl.models.training import train
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.world.session import Session
 from tests.joint import DIABETES, PROGRESSION, Array, Run, distance, train_jointly

@@ -15,10 +15,10 @@ from mpcfl.models.by_rows import LogisticRegression
 from mpcfl.models.cross_validate import cross_validate
 from mpcfl.models.descent_twin import descent_twin
 from mpcfl.models.families import Parameters
+from mpcfl.models.guards import BOTH, IN_RANGE
 from mpcfl.models.selecting import FOLDS_IN_RANGE, FOLDS_PREDICTED
 from mpcfl.models.selection import selection_of
 from mpcfl.models.settings import Settings
-from mpcfl.models.training import BOTH, IN_RANGE
 from mpcfl.solvers.cross_validation import folds_of
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.world.session import Session

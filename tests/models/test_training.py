@@ -8,8 +8,9 @@ from sklearn.metrics import mean_squared_error, r2_score
 
 from mpcfl.data.moments import split_rows
 from mpcfl.errors import GuardError
+from mpcfl.models.guards import FITS, REACHED, VARIES
 from mpcfl.models.settings import Settings
-from mpcfl.models.training import FITS, REACHED, VARIES, train
+from mpcfl.models.training import train
 from mpcfl.solvers.doubling import Doubling
 from mpcfl.world.session import Session
 from tests.joint import DIABETES, PROGRESSION, Array, Run, distance, facts_for, tables_of, train_jointly
