@@ -88,7 +88,7 @@ class Pinned:
         (b,), (c,) = deal(session, recipe)
         (delta,) = yield [Masked(v._like(v._ring - b, v.bound), protocol="pinned product")]
         # X v = X delta + E b + A b
-        ring = matmul(self.x._ring, delta) + matmul(self._e, b) + c
+        ring = matmul(self.x._ring, delta, matmul(self._e, b, c))
         return Share(session, ring, scale=self.x.scale + v.scale, bound=d * self.x.bound * v.bound)
 
     def transposed_times(self, u: Share) -> Protocol:
@@ -97,7 +97,7 @@ class Pinned:
         recipe = Recipe("pinned product", [u.shape], [(d, *u.shape[1:])], lambda m: [matmul_t(self._dealt(), m[0])])
         (b,), (c,) = deal(session, recipe)
         (delta,) = yield [Masked(u._like(u._ring - b, u.bound), protocol="pinned product")]
-        ring = matmul_t(self.x._ring, delta) + matmul_t(self._e, b) + c
+        ring = matmul_t(self.x._ring, delta, matmul_t(self._e, b, c))
         return Share(session, ring, scale=self.x.scale + u.scale, bound=n * self.x.bound * u.bound)
 
     def scaled_rows(self, s: Share) -> Protocol:
@@ -122,7 +122,7 @@ class Pinned:
         _, (c,) = deal(session, Recipe("pinned product", [], [(d, d)], lambda _: [_square(self._dealt())]))
         yield []
         e, a = self._e, self._share_of_mask()
-        ring = add_public(session, matmul(e, a) + matmul(a, e) + c, matmul(e, e))
+        ring = add_public(session, matmul(e, a, matmul(a, e, c)), matmul(e, e))
         return Share(session, ring, scale=2 * self.x.scale, bound=d * self.x.bound**2)
 
     def gram(self) -> Protocol:

@@ -14,9 +14,9 @@ from mpcfl.ring._threads import Span, run, spans, workers
 _FEW_COLUMNS = 64  # below, dot products beat accumulating rows that short
 
 
-def matmul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """a (n, k) @ b (k, m) mod 2^64. A transposed view of a contiguous a is used as it is, without a copy."""
-    return _ring(_product(_words(a), _words(b)))
+def matmul(a: torch.Tensor, b: torch.Tensor, plus: torch.Tensor | None = None) -> torch.Tensor:
+    """a (n, k) @ b (k, m) + plus mod 2^64. A transposed view of a contiguous a is used as it is, without a copy."""
+    return _ring(_product(_words(a), _words(b), None if plus is None else _words(plus)))
 
 
 def gram(a: torch.Tensor) -> torch.Tensor:
@@ -35,36 +35,38 @@ def _ring(words: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(words.view(np.int64))
 
 
-def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _product(a: np.ndarray, b: np.ndarray, plus: np.ndarray | None) -> np.ndarray:
     if a.flags.c_contiguous or not a.flags.f_contiguous:
         a = np.ascontiguousarray(a)
         if b.shape[1] < _FEW_COLUMNS:
-            return _dots(a, np.ascontiguousarray(b.T))
+            return _dots(a, np.ascontiguousarray(b.T), plus)
     elif b.shape[1] < a.shape[0]:  # the kernel runs along the rows of its second operand: give it the longer ones
-        return np.ascontiguousarray(_accumulate(np.ascontiguousarray(b).T, a.T).T)
-    return _accumulate(a, np.ascontiguousarray(b))
+        plus = None if plus is None else plus.T
+        return np.ascontiguousarray(_accumulate(np.ascontiguousarray(b).T, a.T, plus).T)
+    return _accumulate(a, np.ascontiguousarray(b), plus)
 
 
-def _dots(a: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    out = np.zeros((a.shape[0], columns.shape[0]), np.uint64)
+def _dots(a: np.ndarray, columns: np.ndarray, plus: np.ndarray | None) -> np.ndarray:
+    out = _start((a.shape[0], columns.shape[0]), plus)
     threads = workers(a.size * columns.shape[0])
     run(lambda span: _kernels.dots(a, columns, out, *span), spans(a.shape[0], threads), threads)
     return out
 
 
-def _accumulate(a: np.ndarray, b: np.ndarray, upper: bool = False) -> np.ndarray:
-    """a (n, k, C or Fortran order) @ b (k, m, C order), divided among threads along n, or along k where k is longer."""
+def _accumulate(a: np.ndarray, b: np.ndarray, plus: np.ndarray | None = None, upper: bool = False) -> np.ndarray:
+    """a (n, k, C or Fortran order) @ b (k, m, C order) + plus, divided among threads along n, or along k where k is
+    longer."""
     n, k = a.shape
     shape = (n, b.shape[1])
     threads = workers(a.size * b.shape[1])
     if k <= n:
-        out = np.zeros(shape, np.uint64)
+        out = _start(shape, plus)
         pieces = 4 * threads if upper else threads  # rows of a triangle differ in length: finer pieces even that out
         run(lambda span: _kernels.accumulate(a, b, out, *span, 0, k, upper), spans(n, pieces), threads)
         return out
 
     def part(span: Span) -> np.ndarray:
-        out = np.zeros(shape, np.uint64)
+        out = _start(shape, plus if span[0] == 0 else None)
         _kernels.accumulate(a, b, out, 0, n, *span, upper)
         return out
 
@@ -72,3 +74,8 @@ def _accumulate(a: np.ndarray, b: np.ndarray, upper: bool = False) -> np.ndarray
     for other in others:
         total += other
     return total
+
+
+def _start(shape: tuple[int, int], plus: np.ndarray | None) -> np.ndarray:
+    """What the kernels add to."""
+    return np.zeros(shape, np.uint64) if plus is None else np.array(plus, order="C")

@@ -7,6 +7,8 @@ to several times (few columns), and not there at all on CUDA. `scripts/bench_rin
     matmul_t(a, b)    a.T @ b
     gram(a)           a.T @ a
 
+    matmul(a, b, c)   a @ b + c, and matmul_t alike: the sum begins with c, and no product lies beside it
+
 A transposed `a` costs nothing: only a view that is contiguous in neither order is copied.
 An operand on torch's "meta" device gives an empty meta result of the right shape, which is how a plan runs a job dry.
 """
@@ -23,17 +25,18 @@ from mpcfl.ring.blank import blank
 
 
 class Backend(Protocol):
-    """What a kind of device offers, for operands that are checked: two-dimensional, int64, of shapes that match."""
+    """What a kind of device offers, for operands that are checked: two-dimensional, int64, of shapes that match; `plus`
+    of the result's shape, in any layout, and left as it is."""
 
-    def matmul(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor: ...
+    def matmul(self, a: torch.Tensor, b: torch.Tensor, plus: torch.Tensor | None) -> torch.Tensor: ...
 
     def gram(self, a: torch.Tensor) -> torch.Tensor: ...
 
 
-def matmul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """a @ b mod 2^64.
+def matmul(a: torch.Tensor, b: torch.Tensor, plus: torch.Tensor | None = None) -> torch.Tensor:
+    """a @ b + plus mod 2^64.
 
-    a (n, k); b (k, m) or (k,). Returns (n, m) or (n,), contiguous.
+    a (n, k); b (k, m) or (k,); plus: the result's shape, left as it is. Returns (n, m) or (n,), contiguous.
     Raises ValueError for shapes that do not match or different devices, TypeError for another dtype, SetupError for a
     device that has no products yet.
     Cost: n k m multiply-adds, local.
@@ -41,18 +44,18 @@ def matmul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     _require_int64(a, b)
     if a.ndim != 2 or b.ndim not in (1, 2) or a.shape[1] != b.shape[0]:
         raise ValueError(f"matmul: {tuple(a.shape)} and {tuple(b.shape)} are not shapes (n, k) and (k, m) or (k,)")
-    return _product(a, b)
+    return _product(a, b, plus)
 
 
-def matmul_t(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """a.T @ b mod 2^64, without a transposed copy.
+def matmul_t(a: torch.Tensor, b: torch.Tensor, plus: torch.Tensor | None = None) -> torch.Tensor:
+    """a.T @ b + plus mod 2^64, without a transposed copy.
 
-    a (n, k); b (n, m) or (n,). Returns (k, m) or (k,), contiguous. Errors and cost as `matmul`.
+    a (n, k); b (n, m) or (n,). Returns (k, m) or (k,), contiguous. `plus`, errors and cost as for `matmul`.
     """
     _require_int64(a, b)
     if a.ndim != 2 or b.ndim not in (1, 2) or a.shape[0] != b.shape[0]:
         raise ValueError(f"matmul_t: {tuple(a.shape)} and {tuple(b.shape)} are not shapes (n, k) and (n, m) or (n,)")
-    return _product(a.t(), b)
+    return _product(a.t(), b, plus)
 
 
 def gram(a: torch.Tensor) -> torch.Tensor:
@@ -68,11 +71,19 @@ def gram(a: torch.Tensor) -> torch.Tensor:
     return _backend(a).gram(a)
 
 
-def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    if a.is_meta or b.is_meta:
-        return blank((a.shape[0], *b.shape[1:]))
-    backend = _backend(a, b)
-    return backend.matmul(a, b) if b.ndim == 2 else backend.matmul(a, b.unsqueeze(1)).squeeze(1)
+def _product(a: torch.Tensor, b: torch.Tensor, plus: torch.Tensor | None) -> torch.Tensor:
+    shape = (a.shape[0], *b.shape[1:])
+    operands = [a, b] if plus is None else [a, b, plus]
+    if plus is not None:
+        _require_int64(plus)
+        if plus.shape != shape:
+            raise ValueError(f"plus: shape {tuple(plus.shape)} is not that of the product, {tuple(shape)}")
+    if any(operand.is_meta for operand in operands):
+        return blank(shape)
+    backend = _backend(*operands)
+    if b.ndim == 2:
+        return backend.matmul(a, b, plus)
+    return backend.matmul(a, b.unsqueeze(1), None if plus is None else plus.unsqueeze(1)).squeeze(1)
 
 
 def _require_int64(*operands: torch.Tensor) -> None:

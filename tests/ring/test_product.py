@@ -82,6 +82,17 @@ def test_vectors_give_vectors(n: int, k: int) -> None:
     assert torch.equal(matmul_t(a, left), exact(a.t(), left[:, None])[:, 0])
 
 
+@pytest.mark.parametrize(("n", "k", "m"), SHAPES)
+def test_a_sum_that_begins_with_something_is_the_sum(n: int, k: int, m: int) -> None:
+    a, b, plus = uniform(n, k), uniform(k, m), uniform(m + 1, n).t()[:, 1:]
+    kept = plus.clone()
+    assert torch.equal(matmul(a, b, plus), exact(a, b) + plus)
+    assert torch.equal(matmul_t(a.t().contiguous(), b, plus), exact(a, b) + plus)
+    if m:
+        assert torch.equal(matmul(a, b[:, 0], plus[:, 0]), exact(a, b[:, :1])[:, 0] + plus[:, 0])
+    assert torch.equal(plus, kept)
+
+
 def test_numbers_at_the_extremes_are_exact() -> None:
     extremes = torch.tensor(EXTREMES, dtype=torch.int64)
     outer = matmul(extremes[:, None], extremes[None, :])
@@ -181,6 +192,8 @@ def test_the_meta_device_gives_shapes_alone() -> None:
         matmul_t(meta(5, 3), meta(5, 2)): (3, 2),
         matmul_t(uniform(5, 3), meta(5)): (3,),
         gram(meta(5, 3)): (3, 3),
+        matmul(meta(5, 3), meta(3, 2), meta(5, 2)): (5, 2),
+        matmul(uniform(5, 3), uniform(3), meta(5)): (5,),
     }
     for result, shape in results.items():
         assert result.is_meta
@@ -209,6 +222,12 @@ def test_shapes_that_do_not_match_are_named(function, a: tuple[int, ...], b: tup
         function(*operands)
     assert str(a) in str(refused.value)
     assert str(b) in str(refused.value)
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 1), (4, 2), (2, 4, 1)])
+def test_what_a_sum_begins_with_has_the_shape_of_the_product(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="plus"):
+        matmul(uniform(2, 3), uniform(3, 4), torch.zeros(shape, dtype=torch.int64))
 
 
 def test_gram_of_a_vector_is_refused() -> None:
