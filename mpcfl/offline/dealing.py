@@ -128,7 +128,7 @@ def _own_draw(session: Session) -> Draw:
     """Only in an insecure simulation: the dealer's own share, under a key that nobody else needs."""
     from mpcfl.ring.prg import Stream, fresh_key
 
-    return Stream(fresh_key()).operation(1)
+    return Stream(fresh_key(), session.device).operation(1)
 
 
 def _elements(draw: Draw, shapes: Sequence[Shape]) -> Tensors:

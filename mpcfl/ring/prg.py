@@ -6,7 +6,8 @@ A key belongs to one pair of parties in one run; the nonce is the number of the 
 0. Two parties that hold a key and agree on the numbering expand the same masks and send nothing. What hides a value
 must hide no second one, so a `Stream` gives each operation number once, in rising order, and a `Draw` only moves on.
 
-Words are little-endian, 8 bytes of key stream to an element: an implementation on CUDA gives the same elements.
+Words are little-endian, 8 bytes of key stream to an element, on every device: a stream says where its elements are
+made (`_draw_elsewhere.py`), and which they are does not depend on it.
 
 Never use `torch.Generator` or numpy for a mask: they are Mersenne Twisters and the like, and can be wound back.
 """
@@ -17,7 +18,8 @@ import builtins
 import math
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NoReturn
 
 import numpy as np
@@ -31,6 +33,7 @@ from mpcfl.errors import MpcflError
 KEY_BYTES = 32
 _OPERATIONS = 1 << 96  # the nonce of RFC 8439 section 2.3
 _BYTES_PER_OPERATION = 64 << 32  # its block counter has 32 bits: beyond 256 GiB it would start again
+CPU = torch.device("cpu")
 _ZEROS = memoryview(bytes(1 << 18))  # key stream = key stream xor zeros; this many stay in a second-level cache
 
 
@@ -83,6 +86,8 @@ class _Unpicklable:
 class Draw(_Unpicklable):
     """Consecutive stretches of the key stream of one operation, from block 0 on. Made by `Stream.operation`."""
 
+    device = CPU  # where elements are made; those of another device are a class of their own
+
     def __init__(self, key: builtins.bytes, number: int) -> None:
         nonce = bytes(4) + number.to_bytes(12, "little")  # `cryptography` wants the first counter, then the nonce
         self._cipher = Cipher(algorithms.ChaCha20(key, nonce), mode=None).encryptor()
@@ -90,17 +95,18 @@ class Draw(_Unpicklable):
         self._process = os.getpid()
 
     def elements(self, shape: int | Sequence[int]) -> torch.Tensor:
-        """The next elements, uniform in Z_2^64: an int64 tensor of `shape`. Raises ReuseError past 256 GiB."""
+        """The next elements, uniform in Z_2^64: an int64 tensor of `shape` on the stream's device.
+
+        Raises ReuseError past 256 GiB.
+        """
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         self._check(8 * math.prod(shape))  # before memory is taken for it
         # numpy asks for huge pages where an array is large; torch does not, and small ones cost as much again.
         return torch.from_numpy(self._fill(np.empty(shape, np.int64)))
 
     def fill(self, out: torch.Tensor) -> torch.Tensor:
-        """`elements` into `out`, a contiguous int64 CPU tensor: memory used before takes it faster than new."""
-        if out.dtype != torch.int64 or out.device.type != "cpu" or not out.is_contiguous():
-            raise ValueError(f"fill wants a contiguous int64 tensor on the CPU, not {out.dtype} on {out.device}")
-        self._check(8 * out.numel())
+        """`elements` into `out`, a contiguous int64 tensor there: memory used before takes it faster than new."""
+        self._check_out(out)
         self._fill(out.numpy())
         return out
 
@@ -123,6 +129,11 @@ class Draw(_Unpicklable):
             stretch = out[start : start + _ZEROS.nbytes]
             self._cipher.update_into(_ZEROS[: stretch.nbytes], stretch)
 
+    def _check_out(self, out: torch.Tensor) -> None:
+        if out.dtype != torch.int64 or out.device.type != self.device.type or not out.is_contiguous():
+            raise ValueError(f"fill wants a contiguous int64 tensor on {self.device}, not {out.dtype} on {out.device}")
+        self._check(8 * out.numel())
+
     def _check(self, count: int) -> None:
         if count < 0:
             raise ValueError(f"cannot draw {count} bytes")
@@ -138,11 +149,13 @@ class Stream(_Unpicklable):
     """The operations of one key, each number once and in rising order.
 
     `key` is 32 bytes (ValueError otherwise) and no other `Stream` of this party may have it: `derive` one for each use.
+    `device`: where elements are made, the same ones on each.
     """
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, device: str | torch.device = CPU) -> None:
         _require_key(key)
         self._key = key
+        self._draw = _draws(torch.device(device))
         self._next = 0
         self._lock = threading.Lock()
         self._process = os.getpid()
@@ -162,7 +175,16 @@ class Stream(_Unpicklable):
                     hint="number the operations of a stream in the order in which they run",
                 )
             self._next = number + 1
-        return Draw(self._key, number)
+        return self._draw(self._key, number)
+
+
+def _draws(device: torch.device) -> Callable[[bytes, int], Draw]:
+    """Imported late: what is compiled for a device takes a while to load."""
+    if device.type == "cpu":
+        return Draw
+    from mpcfl.ring._draw_elsewhere import DrawElsewhere
+
+    return partial(DrawElsewhere, device=device)
 
 
 def _require_process(process: int) -> None:

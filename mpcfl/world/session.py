@@ -25,7 +25,7 @@ import torch
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from mpcfl.errors import AgreementError
-from mpcfl.ring.prg import Draw, Stream, derive
+from mpcfl.ring.prg import CPU, Draw, Stream, derive
 from mpcfl.world.meter import Meter
 from mpcfl.world.party import Roster
 from mpcfl.world.wire import DryWire, Expected, Wire
@@ -100,7 +100,8 @@ class Session:
                 )
             common = secrets[peer].exchange(X25519PublicKey.from_public_bytes(theirs[_DIGEST_BYTES:]))
             low, high = sorted(((self.rank, public[peer]), (peer, theirs[_DIGEST_BYTES:])))
-            self._streams[peer] = Stream(derive(common, "pair", own, low[0], low[1], high[0], high[1]))
+            key = derive(common, "pair", own, low[0], low[1], high[0], high[1])
+            self._streams[peer] = Stream(key, self.device if self.is_compute else CPU)
 
     def publish(self, data: bytes) -> list[bytes]:
         """Every party's `data` by rank: public facts such as schemas. Four rounds of phase setup, never in a plan.
@@ -131,7 +132,7 @@ class Session:
         return self._operation
 
     def draw(self, peer: int, operation: int) -> Draw:
-        """What this party and `peer` both expand for `operation`; each number once a pair."""
+        """What this party and `peer` both expand for `operation`, on this party's device; each number once a pair."""
         return self._streams[peer].operation(operation)
 
     def exchange(
