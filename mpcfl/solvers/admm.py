@@ -23,7 +23,7 @@ import torch
 from mpcfl.data.standardised import GRAM_SCALE, Standardised
 from mpcfl.errors import JobError
 from mpcfl.protocols.pinned import Pinned
-from mpcfl.protocols.rounds import Protocol, run, together
+from mpcfl.protocols.rounds import Protocol, parallel, run
 from mpcfl.protocols.truncated_step import truncated_step
 from mpcfl.protocols.truncation import truncation
 from mpcfl.sharing.share import Share, zeros
@@ -60,54 +60,58 @@ class Admm:
         Cost: 2 rounds and 4 d^2 elements for each of about log2 d + 7 doublings, 3 rounds and 26 d bytes an iteration,
         and what `refit` and `next_signs` cost.
         """
+        return run(session, self.solving(moments, l1))
+
+    def solving(self, moments: Standardised, l1: float) -> Protocol:
+        """The same as a protocol: several minima side by side take the rounds of one."""
         d = moments.features
         rho = math.ceil(math.log2(d)) + SHARP
         # |v_k - v*| never grows, and v* = z* + (h - G z*) / rho, where |h - G z*| <= 1 / sqrt(d). More has no solution.
         reach = 2 * (solution_bound(self.steps, d) + 2.0**rho / math.sqrt(d))
         gram, linear = moments.gram[:d, :d], moments.gram[:d, d]
-        matrix = _resolvent(session, gram, rho)
+        matrix = yield from _resolvent(gram, rho)
         scale = _BITS - matrix.scale - math.ceil(math.log2(reach))
         pinned = Pinned(gram)
-        own, raised, pull, _ = together(
-            session,
+        own, raised, pull, _ = yield from parallel(
             thresholds(moments, l1),
             thresholds(moments, l1, scale=scale, raised=rho),
             truncation(linear * (1 << rho), GRAM_SCALE - scale),
             pinned.opening(),
         )
-        signs = self._iterate(session, Pinned(matrix), pull, raised, reach)
+        signs = yield from self._iterate(Pinned(matrix), pull, raised, reach)
         problem, doubling = Problem(pinned, linear, own), Doubling(steps=self.steps)
-        fit = refit(session, problem, signs, doubling)
+        fit = yield from refit(problem, signs, doubling)
         for i in range(1, self.refits):
-            session.step("refit", i + 1, self.refits)
-            signs = run(session, next_signs(fit, rho))
-            fit = refit(session, problem, signs, doubling)
+            gram.session.step("refit", i + 1, self.refits)
+            signs = yield from next_signs(fit, rho)
+            fit = yield from refit(problem, signs, doubling)
         return fit
 
-    def _iterate(self, session: Session, pinned: Pinned, pull: Share, t: Share, reach: float) -> Share:
+    def _iterate(self, pinned: Pinned, pull: Share, t: Share, reach: float) -> Protocol:
         """(2, d) bits: where the last iterate is not zero, and which sign it has there."""
+        session = pull.session
         v = z = zeros(session, pull.shape, scale=pull.scale)
         bits, signs = pinned.x.scale, v
         relaxation = round(RELAXATION * 2**bits)
         for i in range(self.iterations):
             session.step("admm", i + 1, self.iterations)
             opening = [] if i else [pinned.opening()]
-            *_, x = together(session, *opening, pinned.times(z * 2 - v + pull))
+            *_, x = yield from parallel(*opening, pinned.times(z * 2 - v + pull))
             far = (v.at_scale(x.scale) + x - (z * relaxation).divided_by_power(bits)).within(reach)
-            signs, v, z = run(session, _shrunk(far, t, bits, _NEAR if i + 1 < self.iterations else _AT_LAST))
+            signs, v, z = yield from _shrunk(far, t, bits, _NEAR if i + 1 < self.iterations else _AT_LAST)
         return signs
 
 
-def _resolvent(session: Session, gram: Share, rho: int) -> Share:
+def _resolvent(gram: Share, rho: int) -> Protocol:
     """relaxation * 2^-rho (G + 2^-rho)^-1, (d, d), by doubling: its sums tend to the inverse, and |inverse| < 2^rho."""
     eye = torch.eye(gram.shape[0], dtype=torch.float64)
-    start = zeros(session, gram.shape, scale=GRAM_SCALE) + eye * RELAXATION
+    start = zeros(gram.session, gram.shape, scale=GRAM_SCALE) + eye * RELAXATION
     power = -gram + eye * (1 - 2.0**-rho)
 
     def bound(steps: int, _: int) -> float:
         return 1.1 * RELAXATION * min(steps, 1 << rho)  # a margin for rounding, as in `doubling`
 
-    (inverse,), _, _ = doubled(session, power, [start], [bound], rho + _REACHED)
+    (inverse,), _, _ = yield from doubled(power, [start], [bound], rho + _REACHED)
     return inverse.divided_by_power(rho).within(1.1 * RELAXATION)
 
 

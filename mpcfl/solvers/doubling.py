@@ -19,7 +19,7 @@ import torch
 from mpcfl.data.standardised import GRAM_SCALE, Standardised
 from mpcfl.errors import JobError
 from mpcfl.protocols.pinned import Pinned
-from mpcfl.protocols.rounds import Protocol, run, together
+from mpcfl.protocols.rounds import Protocol, parallel, run
 from mpcfl.protocols.truncation import truncation
 from mpcfl.sharing.share import Share, zeros
 from mpcfl.solvers.solution import Solution
@@ -56,43 +56,43 @@ class Doubling:
         refinement 2 rounds and 2 d elements for the residual and for each doubling.
         """
         d = moments.features
-        return self.solve_system(session, moments.gram[:d, :d], moments.gram[:d, d], inverse=inverse)
+        return run(session, self.solving(moments.gram[:d, :d], moments.gram[:d, d], inverse=inverse))
 
-    def solve_system(self, session: Session, gram: Share, h: Share, *, inverse: bool = False) -> Solution:
-        """The same for any gram (d, d), 0 <= gram <= 1, and h (d,), at scale 30, if gram b = h has a solution with
-        b.T gram b <= 1/d; where there is none, what is found may have left the ring."""
-        d = gram.shape[0]
+    def solving(self, gram: Share, h: Share, *, inverse: bool = False) -> Protocol:
+        """The `Solution` of gram b = h for any gram (d, d), 0 <= gram <= 1, and h (d,), at scale 30, if there is one
+        with b.T gram b <= 1/d; where there is none, what is found may have left the ring. Cost: as `solve`; several
+        systems side by side take the rounds of one."""
+        d, session = gram.shape[0], gram.session
         power = -gram + torch.eye(d, dtype=torch.float64)
         starts: list[Share] = [h]
         bounds: list[Bound] = [solution_bound]
         if inverse:
             starts.append(zeros(session, (d, d), scale=GRAM_SCALE) + torch.eye(d, dtype=torch.float64))
             bounds.append(_inverse_bound)
-        sums, last, powers = doubled(session, power, starts, bounds, self.doublings)
+        sums, last, powers = yield from doubled(power, starts, bounds, self.doublings)
         b = sums[0]
         for _ in range(self.refinements):
-            b = b + _correction(session, gram, h, b, powers)
+            b = b + (yield from _correction(gram, h, b, powers))
         return Solution(coefficients=b, left_over=last.diagonal().sum(0), inverse=sums[1] if inverse else None)
 
 
-def doubled(
-    session: Session, power: Share, starts: Sequence[Share], bounds: Sequence[Bound], doublings: int
-) -> tuple[list[Share], Share, list[Pinned]]:
+def doubled(power: Share, starts: Sequence[Share], bounds: Sequence[Bound], doublings: int) -> Protocol:
     """(sum_{k<T} M^k start for every start, M^(T/2), all powers pinned) for M = power, |M| <= 1, and T = 2^doublings.
 
     power (d, d) and starts (d,) or (d, c) at scale 30; bounds: of each sum, from (steps, d). Cost: `Doubling.solve`.
     """
-    d, sums, powers = power.shape[0], list(starts), []
+    d, session = power.shape[0], power.session
+    sums, powers = list(starts), []
     for k in range(1, doublings + 1):
         session.step("doubling", k, doublings)
         pinned = Pinned(power.within(1.0))
         powers.append(pinned)
         last = k == doublings
         squares = [] if last else [pinned.square()]
-        _, *products = together(session, pinned.opening(), *[pinned.times(s) for s in sums], *squares)
+        _, *products = yield from parallel(pinned.opening(), *[pinned.times(s) for s in sums], *squares)
         steps = [_step(s, p, k, d, bound) for s, p, bound in zip(sums, products, bounds, strict=False)]
         drops = [] if last else [truncation(products[-1].within(1.0), GRAM_SCALE)]
-        results = together(session, *steps, *drops)
+        results = yield from parallel(*steps, *drops)
         sums, power = results[: len(sums)], power if last else results[-1]
     return sums, power, powers
 
@@ -104,22 +104,23 @@ def _step(total: Share, product: Share, k: int, d: int, bound: Bound) -> Protoco
     return (yield from truncation(doubled, product.scale - scale)).within(doubled.bound)
 
 
-def _correction(session: Session, gram: Share, h: Share, b: Share, powers: list[Pinned]) -> Share:
+def _correction(gram: Share, h: Share, b: Share, powers: list[Pinned]) -> Protocol:
     """What is missing from b: the same steps from the residual, with the same powers, at a larger scale."""
     pinned = Pinned(gram)
-    _, product = together(session, pinned.opening(), pinned.times(b))
+    _, product = yield from parallel(pinned.opening(), pinned.times(b))
     residual = (h.at_scale(product.scale) - product).within(2.0**-_REFINED_BITS)
-    rest = run(session, truncation(residual, product.scale - GRAM_SCALE))
+    rest = yield from truncation(residual, product.scale - GRAM_SCALE)
     for k, power in enumerate(powers, start=1):
-        product = run(session, power.times(rest))
+        product = yield from power.times(rest)
         bound = solution_bound(1 << k, gram.shape[0]) / 2.0**_REFINED_BITS
         total = (rest.at_scale(product.scale) + product).within(bound)
-        rest = run(session, truncation(total, product.scale - min(GRAM_SCALE, matrix_scale(2 * bound)))).within(bound)
-    return rest.within(2.0**-_REFINED_BITS) if rest.scale == b.scale else run(session, _to_scale(rest, b.scale))
-
-
-def _to_scale(x: Share, scale: int) -> Protocol:
-    return (yield from truncation(x, x.scale - scale))
+        rest = yield from truncation(total, product.scale - min(GRAM_SCALE, matrix_scale(2 * bound)))
+        rest = rest.within(bound)
+    return (
+        rest.within(2.0**-_REFINED_BITS)
+        if rest.scale == b.scale
+        else (yield from truncation(rest, rest.scale - b.scale))
+    )
 
 
 def solution_bound(steps: int, d: int) -> float:

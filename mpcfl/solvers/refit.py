@@ -16,12 +16,11 @@ import torch
 from mpcfl.protocols.comparison import at_least
 from mpcfl.protocols.lookup import lookup
 from mpcfl.protocols.product import congruence, product
-from mpcfl.protocols.rounds import Protocol, parallel, together
+from mpcfl.protocols.rounds import Protocol, parallel
 from mpcfl.sharing.share import Share, concatenate
 from mpcfl.solvers.doubling import Doubling
 from mpcfl.solvers.solution import Solution
 from mpcfl.solvers.sparse import Problem, sides
-from mpcfl.world.session import Session
 
 _AT_LAST = 2.0**-24  # of 1/d: |g| may be taken for t when it is so near
 _TOLERANCE = 2.0**-19  # of g in units of 1/d, and of b
@@ -42,8 +41,8 @@ class Fit:
     outward: Share
 
 
-def refit(session: Session, problem: Problem, signs: Share, doubling: Doubling) -> Fit:
-    """The fit for `signs` (2, d), bits [s_j = 1] and [s_j = -1]. Its bounds hold if these are the solution's signs;
+def refit(problem: Problem, signs: Share, doubling: Doubling) -> Protocol:
+    """The `Fit` for `signs` (2, d), bits [s_j = 1] and [s_j = -1]. Its bounds hold if these are the solution's signs;
     if not, it may be anything, and `optimal` will tell.
 
     Cost: that of `doubling`, and 2 rounds and d^2 + 10 d elements.
@@ -52,15 +51,14 @@ def refit(session: Session, problem: Problem, signs: Share, doubling: Doubling) 
     plus, minus = signs[0], signs[1]
     active = (plus + minus).within(1.0)
     t, eye = problem.thresholds, torch.eye(d, dtype=torch.float64)
-    masked, products = together(
-        session,
+    masked, products = yield from parallel(
         congruence(-problem.gram.x + eye, active),
         product(concatenate([plus, minus, active]), concatenate([t, t, problem.linear])),
     )
     signed = (products[:d] - products[d : 2 * d]).within(1.0 / d)
-    solution = doubling.solve_system(session, -masked.within(1.0) + eye, products[2 * d :] - signed)
+    solution: Solution = yield from doubling.solving(-masked.within(1.0) + eye, products[2 * d :] - signed)
     b = solution.coefficients
-    image, outward = together(session, problem.gram.times(b), product(plus - minus, b))
+    image, outward = yield from parallel(problem.gram.times(b), product(plus - minus, b))
     gradient = problem.linear.at_scale(image.scale) - image.within(b.bound)
     return Fit(
         problem=problem,

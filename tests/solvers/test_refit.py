@@ -29,7 +29,7 @@ def fitted(signs: Array, gram: Array = GRAM, t: float = T, who: int = 2, guard: 
     def program(session: Session) -> tuple:
         problem, bits = problem_of(session, gram, t), bits_of(session, signs)
         with session.phase("fit"):
-            fit = refit(session, problem, bits, SOLVER)
+            fit = run(session, refit(problem, bits, SOLVER))
         with session.phase("after"):
             after = run(session, optimal(fit) if guard else next_signs(fit, 7))
         return fit.solution.coefficients, after
@@ -93,7 +93,7 @@ def test_a_coefficient_beyond_its_bound_is_noticed_wherever_in_the_ring_it_is(ri
     """All other conditions hold: this is what tells of a fit that has left the ring."""
 
     def program(session: Session) -> object:
-        fit = refit(session, problem_of(session, GRAM, T), bits_of(session, SIGNS), SOLVER)
+        fit = run(session, refit(problem_of(session, GRAM, T), bits_of(session, SIGNS), SOLVER))
         beside = torch.zeros(D, dtype=torch.int64)
         beside[column] = ring
         here = session.rank == 0 and not session.dry_run
@@ -126,7 +126,7 @@ def test_a_fit_costs_two_rounds_more_than_doubling(who: int) -> None:
 
 def test_a_fit_has_what_the_guard_needs() -> None:
     def program(session: Session) -> Fit:
-        return refit(session, problem_of(session, GRAM, T), bits_of(session, SIGNS), SOLVER)
+        return run(session, refit(problem_of(session, GRAM, T), bits_of(session, SIGNS), SOLVER))
 
     outcome = evaluate(2, program)
 
