@@ -10,6 +10,8 @@ Rounds: share 1, sizes 1, select 1, contrasts 1, comparison 3, scaling 1, trunca
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -26,10 +28,11 @@ from mpcfl.protocols.product import congruence, product
 from mpcfl.protocols.rounds import Protocol, parallel, run, together
 from mpcfl.protocols.truncation import truncation
 from mpcfl.sharing.inputs import share_inputs
-from mpcfl.sharing.share import Share
+from mpcfl.sharing.share import Share, sum_at
 from mpcfl.world.session import Session
 
 _TABLE = 256  # entries of the largest lookup
+_BEFORE_BLOCKS = 2  # inputs of an owner before those of the blocks: sizes and means
 
 
 def share_moments(
@@ -68,10 +71,15 @@ def _sum_over_owners(session: Session, own: Sequence[Moments] | None, layout: La
     """Column sizes (D, 15), means (D, 16), then for each block scatter (pairs, 32) and rows (K, D, 16)."""
     inputs = [own_inputs(layout, rank, own if rank == session.rank else None) for rank in layout.owners]
     shares = share_inputs(session, [item for items in inputs for item in items])
-    kinds = len(inputs[0])
-    totals = shares[:kinds]
-    for start in range(kinds, len(shares), kinds):
-        totals = [total + share for total, share in zip(totals, shares[start : start + kinds], strict=True)]
+    kinds = [list(shares[start :: len(inputs[0])]) for start in range(len(inputs[0]))]
+    totals = []
+    for kind, parts in enumerate(kinds):
+        block, contrasts = divmod(kind - _BEFORE_BLOCKS, 2)
+        if block >= 0 and contrasts:
+            places = [layout.part(block, rank) for rank in layout.owners]
+            totals.append(sum_at(parts, places, len(layout.coefficients(block))))
+        else:
+            totals.append(functools.reduce(operator.add, parts))
     return totals
 
 

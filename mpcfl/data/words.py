@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +58,18 @@ class Layout:
         """(K, blocks, owners): row k is the sum over blocks b and owners q of coefficient * mean_qb. The squares of the
         K rows add what the scatter within owners lacks: contrasts, and the distance to the point of reference (zero,
         or the mean of the training rows) unless that is the block's own mean."""
+        return self._coefficients[block]
+
+    def part(self, block: int, rank: int) -> npt.NDArray[np.int64]:
+        """The rows of the coefficients in which this owner takes part: about log2(owners), public. All others would be
+        zero, so they are not shared."""
+        return np.flatnonzero(self.coefficients(block)[:, :, self.owners.index(rank)].any(axis=1))
+
+    @cached_property
+    def _coefficients(self) -> list[npt.NDArray[np.float64]]:
+        return [self._coefficients_of(block) for block in range(len(self.counts))]
+
+    def _coefficients_of(self, block: int) -> npt.NDArray[np.float64]:
         weights = [np.array([c[q] for q in self.owners]) / max(1, sum(c.values())) for c in self.counts]
         contrasts = between_contrasts([self.counts[block][q] for q in self.owners])
         own = block == 0 and self.centred
@@ -82,17 +95,17 @@ def own_inputs(layout: Layout, rank: int, own: Sequence[Moments] | None) -> list
     inputs.append(Input("means", rank, (d, CLASSES), MEAN_SCALE, 1.0, mean))
     low, high = np.triu_indices(d)
     for block in range(len(layout.counts)):
-        coefficients = layout.coefficients(block)
+        part = layout.part(block, rank)
         within = rows = None
         if own is not None:
             scatter = _scatter(layout, block, rank, own[block])
             within = encode_words(scatter[low, high], _scales(layout.product_scale(block), _PAIR_CLASSES, 2))
             means = np.stack([moments.mean for moments in own])
-            real = coefficients[:, :, owner] @ means / np.sqrt(layout.features)
+            real = layout.coefficients(block)[part, :, owner] @ means / np.sqrt(layout.features)
             rows = encode_words(real, _scales(layout.row_scale(block), CLASSES, 1))
         pairs = (len(low), _PAIR_CLASSES)
         inputs.append(Input("scatter", rank, pairs, layout.product_scale(block), 1.0, within))
-        shape = (len(coefficients), d, CLASSES)
+        shape = (len(part), d, CLASSES)
         inputs.append(Input("contrasts", rank, shape, layout.row_scale(block), 1.0, rows))
     return inputs
 

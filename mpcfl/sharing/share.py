@@ -14,6 +14,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from mpcfl.errors import HeadroomError
@@ -172,6 +174,16 @@ def concatenate(shares: Sequence[Share], dim: int = 0) -> Share:
     for share in shares[1:]:
         first._check_scale(share)
     return first._like(torch.cat([s._ring for s in shares], dim), max(s.bound for s in shares))
+
+
+def sum_at(parts: Sequence[Share], places: Sequence[npt.NDArray[np.int64]], length: int) -> Share:
+    """(length, ...): the parts' rows added up, row j of part i at `places[i][j]`, which is public; zero elsewhere."""
+    every = concatenate(parts)
+    index = np.concatenate(places)
+    total = zeros(every.session, (length, *every.shape[1:]), scale=every.scale)
+    if every.session.holds_shares:
+        total._ring.index_add_(0, torch.from_numpy(index).to(total._ring.device), every._ring)
+    return total._like(total._ring, every.bound * (np.bincount(index).max() if len(index) else 0))
 
 
 def zeros(session: Session, shape: tuple[int, ...], *, scale: int) -> Share:

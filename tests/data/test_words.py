@@ -116,3 +116,14 @@ def test_training_rows_need_the_contrasts_only() -> None:
     shape = layout(10, 20, 5, columns=3)
     assert np.array_equal(shape.coefficients(0)[:, 0], between_contrasts([10, 20, 5]))
     assert len(layout(10, 20, 5, columns=3, centred=False).coefficients(0)) == 3
+
+
+def test_an_owner_shares_the_rows_in_which_it_takes_part_and_no_others() -> None:
+    """About log2(owners) of them, so that a thousand owners are no dearer for each than eight."""
+    shape = layout(*[7] * 1000, columns=3)
+    parts = [shape.part(0, rank) for rank in shape.owners]
+    assert {len(part) for part in parts} == {9, 10} and len(np.unique(np.concatenate(parts))) == 999
+    for rank in (0, 345, 999):
+        left_out = np.setdiff1d(np.arange(999), parts[rank])
+        assert not shape.coefficients(0)[left_out, 0, rank].any()
+        assert own_inputs(shape, rank, None)[-1].shape == (len(parts[rank]), 3, CLASSES)

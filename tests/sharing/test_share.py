@@ -12,7 +12,7 @@ import torch
 
 from mpcfl.errors import DataError, HeadroomError
 from mpcfl.sharing.inputs import Input
-from mpcfl.sharing.share import Share, concatenate, require_headroom, zeros
+from mpcfl.sharing.share import Share, concatenate, require_headroom, sum_at, zeros
 from mpcfl.world import _crypten
 from mpcfl.world.session import Session
 from tests.evaluation import EDGES, PARTIES, Given, Outcome, dry, evaluate, full_range, wrapped
@@ -47,6 +47,10 @@ LOCAL: dict[str, tuple[Callable[[Share, Share], Share], torch.Tensor]] = {
     "joined": (lambda x, y: concatenate([x, y, x[:1]], 0), torch.cat([X, Y, X[:1]])),
     "joined in the other direction": (lambda x, y: concatenate([x, y], 1), torch.cat([X, Y], 1)),
     "plus zeros": (lambda x, y: x + zeros(x.session, (4, 4), scale=0), X),
+    "rows added up at public places": (
+        lambda x, y: sum_at([x[:3], y[:2]], [np.array([4, 0, 1]), np.array([1, 4])], 5),
+        torch.stack([X[1], X[2] + Y[0], 0 * X[0], 0 * X[0], X[0] + Y[1]]),
+    ),
 }
 
 
