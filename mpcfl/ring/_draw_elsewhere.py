@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import importlib.util
 import math
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -60,5 +61,9 @@ class DrawElsewhere(Draw):
 
 @cache
 def filling(kind: str) -> Filling | None:
-    """None: made on the CPU and copied."""
-    return None
+    """None: made on the CPU and copied. Imported late: triton is not installed everywhere, and loads slowly."""
+    if kind != "cuda" or importlib.util.find_spec("triton") is None:
+        return None
+    from mpcfl.ring._chacha_triton import fill
+
+    return fill
