@@ -24,14 +24,16 @@ Gate = Callable[[], object]
 THREE: Roles = {"north": ["data", "compute"], "south": ["data", "compute"], "east": ["data", "dealer"]}
 """The default deployment: three organisations, two of which compute while the third deals."""
 
+_NAMES = ("north", "south", "east", "west", "centre", "coast", "hills", "lakes")
 _WAIT = 600.0  # seconds that a gate or a result may take
 
 
 def roles(compute: int, owners: int = 3) -> Roles:
-    """`compute` parties and `owners` organisations with data. Two compute parties: `THREE`; else a helper deals."""
+    """`compute` parties (8 at most) and `owners` organisations with data: `THREE` for two and three, else with a helper
+    who deals."""
     if compute == 2 and owners == 3:
         return THREE
-    names = ["north", "south", "east", "west", "centre"][: max(compute, owners)]
+    names = [*_NAMES, *(f"owner{i}" for i in range(len(_NAMES), owners))][: max(compute, owners)]
     parties = {name: ["compute"] * (i < compute) + ["data"] * (i < owners) for i, name in enumerate(names)}
     return {**parties, "helper": ["dealer"]}
 

@@ -81,6 +81,7 @@ MARKS: dict[str, Mark] = {
     "ckks": Mark("classic: CKKS, all encrypted", "#c65f12", "^", "--"),
     "ckks-sum": Mark("classic: CKKS, gradients summed", "#e0964f", "v", "-."),
     "paillier-sum": Mark("classic: Paillier, gradients summed", "#e0964f", "<", ":", hollow=True),
+    "masks-sum": Mark("secure aggregation, gradients summed", "#e0964f", ">", "--"),
     "crypten-ttp": Mark("CrypTen 0.4.1, helper deals", "#2f8f5b", "X", "-."),
     "crypten-tfp": Mark("CrypTen 0.4.1, rank 0 deals", "#2f8f5b", "x", ":"),
     "spu-taylor-once": Mark("SPU, sigmoid 1/2 + z/4", "#b78acb", "p", ":"),
@@ -107,19 +108,21 @@ PHASES: dict[str, Mark] = {
 
 
 @contextmanager
-def picture(path: Path, panels: int = 1, *, height: float = 3.5, width: float = WIDTH, **more: Any) -> Iterator[Any]:
-    """(figure, axes) in the house style, axes a list if there are several `panels`, side by side; `more` for
-    `pyplot.subplots`. Afterwards written to `path` with the endings .svg and .png, and said."""
+def picture(
+    path: Path, panels: int = 1, rows: int = 1, *, height: float = 3.5, width: float = WIDTH, **more: Any
+) -> Iterator[Any]:
+    """(figure, axes) in the house style: `panels` side by side in each row, axes a list if there are several; `more`
+    for `pyplot.subplots`. Afterwards written to `path` with the endings .svg and .png, and said."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     with pyplot.rc_context(_STYLE):
-        size = (width * panels, height)
-        figure, axes = pyplot.subplots(1, panels, figsize=size, layout="constrained", **more)
+        size = (width * panels, height * rows)
+        figure, axes = pyplot.subplots(rows, panels, figsize=size, layout="constrained", squeeze=False, **more)
         try:
-            yield figure, (list(axes) if panels > 1 else axes)
+            yield figure, (list(axes.flat) if panels * rows > 1 else axes[0, 0])
             path.parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
             figure.savefig(path.with_suffix(".png"), dpi=PNG_DPI)

@@ -1,8 +1,8 @@
 """CrypTen 0.4.1 as it is shipped: its matmul, its sigmoid (exponential and reciprocal), 16 fractional bits, Gloo.
 
 `provider` of the specification: "TTP", a third process deals and rank 0 asks it for each tuple; "TFP", rank 0 deals
-itself, and so can read everything. The only change is the stub for its ONNX converter, without which it cannot be
-imported (`mpcfl.world._crypten`).
+itself, and so can read everything. `fraction_bits`: others than CrypTen's 16; `model`: "linear" leaves the sigmoid out.
+The only change is the stub for its ONNX converter, without which it cannot be imported (`mpcfl.world._crypten`).
 
 Bytes are its own count, halved: it counts what is sent and what is received. At rank 0 what goes to and from the dealer
 is among them; rank 1's count is what compute parties exchange. Rounds are its count of calls that wait.
@@ -27,6 +27,8 @@ def main() -> None:
 
     crypten = load()
     crypten.cfg.mpc.provider = stage.spec["provider"]
+    crypten.cfg.encoder.precision_bits = stage.spec.get("fraction_bits", 16)
+    squares = stage.spec.get("model") == "linear"
     if stage.rank == COMPUTE:
         crypten.mpc.provider.TTPServer()
         return
@@ -44,7 +46,8 @@ def main() -> None:
         w = crypten.cryptensor(torch.zeros(x.shape[1] + 1))
         for rows in stage.batches(n, iterations):
             part = shared_x[rows]
-            error = part.matmul(w).sigmoid() - shared_y[rows]
+            z = part.matmul(w)
+            error = (z if squares else z.sigmoid()) - shared_y[rows]
             # The rate comes last: folded into the gradient before it, it would cost digits.
             w = w - part.t().matmul(error).div(size).mul(rate)
         counts = {"rounds": communicator.comm_rounds, "bytes": communicator.comm_bytes // 2}

@@ -1,7 +1,7 @@
 """mpcfl: two organisations compute, a helper deals; through the public classes only.
 
 Bytes and rounds are the run's own meter (payload, without headers and TLS), which equals the plan's. `links` of the
-specification: "TLS" or "plaintext".
+specification: "TLS" or "plaintext"; `model`: "linear" is least squares, whatever the iterations.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def main() -> None:
 
     def fit(iterations: int) -> dict[str, Any]:
         solver = mpcfl.Gradient(learning_rate=spec["rate"], iterations=iterations, batch=spec["batch"])
-        model = mpcfl.LogisticRegression(penalty="none", solver=solver).fit(session, data, target="y")
+        logistic = spec.get("model", "logistic") == "logistic"
+        model = mpcfl.LogisticRegression(penalty="none", solver=solver) if logistic else mpcfl.LinearRegression()
+        model.fit(session, data, target="y")
         costs, before = _costs(model.costs_), dict(spent)
         spent.update(costs)
         weights = [*map(float, model.coef_), float(model.intercept_)]

@@ -39,7 +39,7 @@ class Machine:
             description.add_party(f"party{rank}", f"{address}:{port}")
         self.link = libspu.link.create_brpc(description, stage.rank)
         config = libspu.RuntimeConfig(libspu.ProtocolKind.SEMI2K, libspu.FieldType.FM64)
-        config.fxp_fraction_bits = FRACTION
+        config.fxp_fraction_bits = stage.spec.get("fraction_bits", FRACTION)
         config.enable_pphlo_profile = True  # prints the link's statistics after a run
         self.io, self.runtime = spu.api.Io(2, config), spu.api.Runtime(self.link, config)
 

@@ -1,0 +1,77 @@
+"""All parties of a run as threads of one process, joined by queues: for a thousand owners, too many for processes.
+
+What is computed and sent is what processes compute and send, and the meters count it; TLS and sockets are left out, and
+seconds are those of all parties together on one core or little more, since Python runs one thread at a time.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from mpcfl.errors import PartyError
+from mpcfl.world.party import Roster
+from mpcfl.world.session import Session
+
+_STACK = 1 << 20  # bytes of a thread; a thousand of the usual 8 MiB would be much address space
+
+
+class MemoryWire:
+    """A wire between threads."""
+
+    phase = "memory"
+
+    def __init__(self, rank: int, queues: Mapping[tuple[int, int], Any], failed: threading.Event) -> None:
+        self._rank, self._queues, self._failed = rank, queues, failed
+
+    def exchange(self, sends: Mapping[int, torch.Tensor], receives: Mapping[int, Any]) -> dict[int, torch.Tensor]:
+        for peer, tensor in sends.items():
+            self._queues[self._rank, peer].put(tensor.clone())
+        return {peer: self._next(peer) for peer in receives}
+
+    def _next(self, peer: int) -> torch.Tensor:
+        while True:
+            try:
+                return self._queues[peer, self._rank].get(timeout=1.0)
+            except queue.Empty:
+                if self._failed.is_set():
+                    raise PartyError("another party failed") from None
+
+    def advance(self) -> None: ...
+
+    def abort(self, reason: str, culprit: int | None = None) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def run_threads(roster: Roster, program: Callable[[Session], Any]) -> list[Any]:
+    """Results by rank; the first party's error is raised."""
+    pairs = [tuple(link) for link in roster.links()]
+    queues = {pair: queue.SimpleQueue() for i, j in pairs for pair in ((i, j), (j, i))}
+    failed, results, errors = threading.Event(), [None] * roster.size, []
+
+    def party(rank: int) -> None:
+        session = Session(roster, rank, MemoryWire(rank, queues, failed))
+        try:
+            session.agree(b"sweep")
+            results[rank] = program(session)
+        except BaseException as error:
+            errors.append(error)
+            failed.set()
+
+    before = threading.stack_size(_STACK)
+    try:
+        threads = [threading.Thread(target=party, args=(rank,)) for rank in range(roster.size)]
+        for thread in threads:
+            thread.start()
+    finally:
+        threading.stack_size(before)
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
