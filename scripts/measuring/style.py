@@ -137,6 +137,15 @@ def label_end(axes: Any, x: Sequence[float], y: Sequence[float], text: str, **mo
     axes.annotate(text, (x[-1], y[-1]), **style)
 
 
+def few_decades(axis: Any) -> None:
+    """Ticks 1, 2, 5 with plain numbers for a logarithmic axis that spans little."""
+    from matplotlib import ticker
+
+    axis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(ticker.NullFormatter())
+
+
 def note(figure: Any, text: str) -> None:
     """Small print under a picture: where the rows are, and what is computed and not measured."""
     figure.supxlabel(text, fontsize=7.5, color=SOFT, x=0.01, ha="left")

@@ -2,8 +2,9 @@
 
 mpcfl has no setting for this: its plan gives every value the bits that the headroom leaves. Here the constants that it
 chooses with are turned down in the parties' processes: for least squares the scale of the Gram matrix and its powers
-(30), for models of rows the bits of each factor of a gradient (at most 16; the weights have three times as many less
-14). CrypTen has `encoder.precision_bits` (16), SPU `fxp_fraction_bits` (18). Where a system cannot, the row says so.
+(30), for gradient descent on it that of a step (26) and of the weights (23), for models of rows the bits of each factor
+of a gradient (at most 16; the weights have three times as many less 14). CrypTen has `encoder.precision_bits` (16), SPU
+`fxp_fraction_bits` (18).
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ LOGISTIC = [
     Training(model="logistic", solver=STEPS, parameters={"penalty": "none", "sigmoid": {"error": error}}, owners=2)
     for error in SIGMOIDS.values()
 ]
-LINEAR = Training(
-    owners=2, parameters={"fit_intercept": False}
-)  # means of zero: few bits have no place for an intercept
+WITHOUT = {"fit_intercept": False}  # the means are zero, and few bits have no place for an intercept
+LINEAR = Training(owners=2, parameters=WITHOUT)
+LINEAR_STEPS = Training(owners=2, parameters=WITHOUT, solver=STEPS)
 
 
 def bits_rows(sweep: Sweep) -> Iterator[Row]:
@@ -57,10 +58,11 @@ def bits_rows(sweep: Sweep) -> Iterator[Row]:
 @contextmanager
 def finest(bits: int) -> Iterator[None]:
     """mpcfl with so many fractional bits at most, in this process."""
-    from mpcfl.data import horizontal, vertical
-    from mpcfl.solvers import doubling, row_gradient
+    from mpcfl.data import batches, horizontal, vertical
+    from mpcfl.solvers import doubling, gradient, row_gradient
 
     chosen = [(row_gradient, "_LARGEST", bits), (row_gradient, "_LEAST", 1)]
+    chosen += [(batches, "STEP_SCALE", bits), (gradient, "STEP_SCALE", bits), (gradient, "_BITS", bits + 10)]
     chosen += [(module, "GRAM_SCALE", bits) for module in (horizontal, vertical, doubling)]
     before = [(module, name, getattr(module, name)) for module, name, _ in chosen]
     for module, name, value in chosen:
@@ -88,7 +90,8 @@ def program(session: Session, gate: Gate, cases: Sequence[tuple[int, Case]]) -> 
 def _ours() -> Iterator[Row]:
     cases, rows, wanted = [], [], []
     todo = [(name, training, "breast-cancer", BITS) for name, training in zip(SIGMOIDS, LOGISTIC, strict=True)]
-    for name, training, data, every in [*todo, ("least squares", LINEAR, "diabetes", LINEAR_BITS)]:
+    todo += [("least squares", LINEAR, "diabetes", LINEAR_BITS), ("20 steps", LINEAR_STEPS, "diabetes", BITS)]
+    for name, training, data, every in todo:
         x, y = _table(data)
         reference = training.reference(x, y)[0]
         for bits in every:
