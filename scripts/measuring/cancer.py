@@ -61,6 +61,7 @@ def optimum_rows() -> list[dict[str, Any]]:
                 {
                     "figure": "optimum",
                     **_row(case, fits, compute, wanted),
+                    "case": f"{name}, N = {compute}",
                     "solver": name,
                     "accuracy_sklearn": best.score(x, y),
                 }
@@ -78,7 +79,7 @@ def _row(case: Case, fits: list[Fit], compute: int, wanted: Array) -> dict[str, 
     found = np.append(fits[0].coefficients, fits[0].intercept)
     solver = case.settings.solver
     row = {
-        "case": case.name,
+        "case": f"{case.name}, N = {compute}",
         "compute_parties": compute,
         "iterations": getattr(solver, "iterations", None),
         "learning_rate": getattr(solver, "learning_rate", None),

@@ -18,8 +18,6 @@ PARTITIONS = ("horizontal", "vertical")
 ALPHA = 1.0  # scikit-learn's default
 CONDITIONS = (1e4, 1e5, 1e6)
 SOLVERS = {"default (2^16 steps)": Doubling(), "2^20 steps, 1 refinement": Doubling(steps=1 << 20, refinements=1)}
-BANDS = {"diabetes": 1e-5, "ill-conditioned": 1e-2, "seed example": 1e-4}
-"""Largest relative error |w - reference| / |reference| of each figure."""
 
 
 def diabetes_cases() -> list[Case]:
@@ -93,10 +91,3 @@ def _descent(x: Array, y: Array, solver: Gradient) -> Array:
     for _ in range(solver.iterations):
         w -= solver.learning_rate / len(x) * (x.T @ (x @ w - y))
     return w
-
-
-def within_band(row: dict[str, Any]) -> bool:
-    """Whether a row's error is within the band of its figure; a refusal is, in a figure that allows it."""
-    if row.get("refused"):
-        return row["figure"] == "ill-conditioned"
-    return bool(row["relative"] <= BANDS[row["figure"]])

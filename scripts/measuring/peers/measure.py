@@ -52,6 +52,7 @@ def measured(task: Task, seed: int, spu: str) -> dict[str, Any]:
     problem, system = task.problem, task.system
     row: dict[str, Any] = {
         "figure": "peers",
+        "case": task.name,
         "name": task.name,
         "problem": problem.name,
         "network": task.network,

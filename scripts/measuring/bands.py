@@ -1,0 +1,20 @@
+"""How far the weights of a figure may be off: a fresh run is held against these, not against the kept error."""
+
+from __future__ import annotations
+
+from measuring.rows import Row
+
+BANDS = {"diabetes": 1e-5, "ill-conditioned": 1e-2, "seed example": 1e-4, "real": 1e-3, "owners": 1e-5}
+"""Largest relative error |w - reference| / |reference| of each figure."""
+_SERIES = 3.0  # by how much the error of the weights may exceed that of the sigmoid
+_ROUNDING = 2e-5
+_MAY_REFUSE = ("ill-conditioned", "sigmoid")
+
+
+def within_band(row: Row) -> bool:
+    """Whether a row's error is within the band of its figure; a refusal is, in a figure that allows it."""
+    if row.get("refused"):
+        return row["figure"] in _MAY_REFUSE
+    if row["figure"] == "sigmoid":
+        return bool(row["relative"] <= _SERIES * row["series_error"] + _ROUNDING)
+    return bool(row["relative"] <= BANDS[row["figure"]])
