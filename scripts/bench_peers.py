@@ -51,7 +51,7 @@ def main() -> None:
         path.write_text("".join(json.dumps(row) + "\n" for row in kept))
     kept = [rows[name] for name in order if name in rows]
     (options.out / "peers.md").write_text(report.page(kept))
-    picture.picture(kept, options.out / "peers")
+    picture.draw(kept, options.out / "peers")
     print(f"written: {path}, {options.out / 'peers.md'}")
 
 

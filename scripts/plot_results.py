@@ -12,33 +12,38 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from measuring import page
+from measuring.peers import picture as peers
+from measuring.picture import horizontal_picture
 from measuring.pictures import bits, classic, cost, headline, links, phases
-from measuring.rows import RESULTS, Row, read
+from measuring.rows import RESULTS, Row, pick, read
 
-PICTURES: dict[str, Callable[[Sequence[Row], Path], None]] = {
-    "headline": headline.draw,
-    "bits": bits.draw,
-    "sigmoid": bits.draw_series,
-    "cost": cost.draw,
-    "phases": phases.draw,
-    "links": links.draw,
-    "classic": classic.draw,
+PICTURES: dict[str, tuple[str, Callable[[Sequence[Row], Path], None]]] = {
+    "headline": ("sweep.jsonl", headline.draw),
+    "bits": ("sweep.jsonl", bits.draw),
+    "sigmoid": ("sweep.jsonl", bits.draw_series),
+    "cost": ("sweep.jsonl", cost.draw),
+    "phases": ("sweep.jsonl", phases.draw),
+    "links": ("sweep.jsonl", links.draw),
+    "classic": ("sweep.jsonl", classic.draw),
+    "horizontal_n": ("main.jsonl", lambda rows, path: horizontal_picture(pick(rows, figure="horizontal"), path)),
+    "peers": ("peers.jsonl", peers.draw),
 }
+"""File of the rows, and what draws them."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="FOLDER")
     options = parser.parse_args()
-    rows = read(options.out / "sweep.jsonl")
-    for name, draw in PICTURES.items():
+    for name, (file, draw) in PICTURES.items():
         try:
-            draw(rows, options.out / name)
+            draw(read(options.out / file), options.out / name)
         except (StopIteration, ValueError) as error:
             print(f"{name}: not drawn, rows are missing ({error})")
     path = options.out / "README.md"
     if path.exists():
-        path.write_text(page.filled(path.read_text(encoding="utf-8"), rows), encoding="utf-8")
+        text = page.filled(path.read_text(encoding="utf-8"), read(options.out / "sweep.jsonl"))
+        path.write_text(text, encoding="utf-8")
         print(f"written: {path}")
 
 

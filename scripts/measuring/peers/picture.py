@@ -4,40 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from measuring.peers.report import OURS, TITLES, Row, other_run, ours_of
+from measuring.style import INK, MARKS, Mark, note, picture
+
+_ALSO = {
+    "spu-taylor": Mark("SPU, sigmoid 1/2 + z/4, X opened each time", "#b78acb", "*"),
+    "spu-logistic": Mark("SPU, exact sigmoid, X opened each time", "#8a4fa3", "H"),
+}
 
 
-def picture(rows: Sequence[Row], path: Path) -> None:
+def draw(rows: Sequence[Row], path: Path) -> None:
     """Seconds of an iteration, mpcfl's being 1, a panel for each network; `path` with the endings .svg and .png."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    points = {network: list(_points(rows, network)) for network in TITLES}
-    style: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "mpcfl"}
-    with pyplot.rc_context(style | {"svg.fonttype": "none", "axes.grid": True, "grid.color": "#dddddd"}):
-        figure, panels = pyplot.subplots(1, 2, figsize=(10, 4.2), layout="constrained", sharey=True)
-        systems = [name for name in dict.fromkeys(row["system"] for row in rows) if name != OURS]
-        problems = list(dict.fromkeys(row["problem"] for row in rows))
+    systems = [name for name in dict.fromkeys(row["system"] for row in rows) if name != OURS]
+    problems = list(dict.fromkeys(row["problem"] for row in rows))
+    marks = MARKS | _ALSO
+    with picture(path, 2, width=5.0, height=4.0, sharey=True) as (figure, panels):
         for panel, (network, title) in zip(panels, TITLES.items(), strict=True):
+            points = list(_points(rows, network))
             for i, system in enumerate(systems):
-                known = {problem: ratio for problem, name, ratio in points[network] if name == system}
+                known = {problem: ratio for problem, name, ratio in points if name == system}
                 places = [problems.index(problem) + (i - (len(systems) - 1) / 2) * 0.12 for problem in known]
-                colour = pyplot.get_cmap("viridis")(i / len(systems))
-                panel.plot(places, list(known.values()), "o", label=system, color=colour)
+                panel.plot(places, list(known.values()), **marks[system].point())
             panel.set(title=title, yscale="log", xticks=range(len(problems)), xticklabels=problems)
             panel.set_xlim(-0.6, len(problems) - 0.4)
-            panel.axhline(1, color="#333333", lw=1)
-            panel.set_axisbelow(True)
+            panel.axhline(1, color=INK, lw=1)
         panels[0].set_ylabel("seconds of an iteration, mpcfl = 1")
         if systems:
-            panels[0].legend(frameon=False, fontsize=8)
-        for ending in ("svg", "png"):
-            figure.savefig(path.with_suffix(f".{ending}"), dpi=120, metadata={"Date": None} if ending == "svg" else {})
-        pyplot.close(figure)
+            figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+        note(figure, "rows of peers.jsonl that were measured in one run with mpcfl's")
 
 
 def _points(rows: Sequence[Row], network: str) -> Iterator[tuple[str, str, float]]:
