@@ -31,7 +31,8 @@ def headline_table(rows: Sequence[Row]) -> str:
         WAN.name,
         "who sees",
     ]
-    found = [row for row in rows if row["figure"] == "headline"]
+    order = list(MARKS)
+    found = sorted((row for row in rows if row["figure"] == "headline"), key=lambda row: order.index(row["system"]))
     lines = [_headline(row) for row in found if "not_measured" not in row]
     for row in found:
         if "not_measured" in row:

@@ -73,8 +73,6 @@ class Mark:
 
 # Luminance, 0 black to 255 white: mpcfl 50, CrypTen and SPU 107, the classic design 117 and 164, plaintext 181.
 MARKS: dict[str, Mark] = {
-    "mpcfl": Mark("mpcfl", "#0b3c6f", "o"),
-    "mpcfl-vertical": Mark("mpcfl, vertical", "#0b3c6f", "o", "--", hollow=True),
     "pooled": Mark("plaintext, pooled", "#b5b5b5", "s", ":"),
     "fedsgd": Mark("FedSGD, plaintext", "#b5b5b5", "D", "-."),
     "fedavg": Mark("FedAvg, plaintext", "#b5b5b5", "P", "--"),
@@ -82,6 +80,8 @@ MARKS: dict[str, Mark] = {
     "ckks-sum": Mark("classic: CKKS, gradients summed", "#e0964f", "v", "-."),
     "paillier-sum": Mark("classic: Paillier, gradients summed", "#e0964f", "<", ":", hollow=True),
     "masks-sum": Mark("secure aggregation, gradients summed", "#e0964f", ">", "--"),
+    "mpcfl": Mark("mpcfl", "#0b3c6f", "o"),
+    "mpcfl-vertical": Mark("mpcfl, vertical", "#0b3c6f", "o", "--", hollow=True),
     "crypten-ttp": Mark("CrypTen 0.4.1, helper deals", "#2f8f5b", "X", "-."),
     "crypten-tfp": Mark("CrypTen 0.4.1, rank 0 deals", "#2f8f5b", "x", ":"),
     "spu-taylor-once": Mark("SPU, sigmoid 1/2 + z/4", "#b78acb", "p", ":"),

@@ -12,7 +12,7 @@ from measuring.style import MARKS, note, picture
 def draw(rows: Sequence[Row], path: Path) -> None:
     """Figure "classic"."""
     found = pick(rows, figure="classic")
-    with picture(path, 2) as (figure, (left, right)):
+    with picture(path, 2, height=3.8) as (figure, (left, right)):
         for system in dict.fromkeys(row["system"] for row in found):
             own = sorted((row for row in found if row["system"] == system), key=lambda row: int(row["rows"]))
             n = [row["rows"] for row in own]
@@ -26,7 +26,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         right.set(title="Bytes sent online by all parties", ylabel="bytes")
         for panel in (left, right):
             panel.set(xscale="log", yscale="log", xlabel="rows of the joint table (d = 10, three owners)")
-        left.legend()
+        figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4)
         right.annotate("thin: mpcfl, offline too", (0.03, 0.95), xycoords="axes fraction", fontsize=8)
         note(
             figure,
