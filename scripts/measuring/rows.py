@@ -45,11 +45,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import mpcfl
+
 Row = dict[str, Any]
 HOW = ("measured", "planned", "computed")
 RESULTS = Path(__file__).parents[2] / "results"
 _LIBRARIES = ("torch", "numpy", "numba", "cryptography", "scikit-learn", "crypten")
-_HERE = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,9 @@ def checked(row: Row) -> Row:
 
 
 def commit() -> str:
-    """Of the working tree, with a "+" where mpcfl/ differs from it; empty outside a git checkout."""
+    """Of the checkout that mpcfl is imported from, with a "+" where mpcfl/ differs from it; empty outside one."""
     head, changes = (
-        subprocess.run(["git", "-C", str(_HERE), *command], capture_output=True, text=True)
+        subprocess.run(["git", "-C", str(Path(mpcfl.__file__).parents[1]), *command], capture_output=True, text=True)
         for command in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "mpcfl"])
     )
     return head.stdout.strip() + "+" * bool(changes.stdout.strip())
