@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "mpcfl"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {"errors": -1, "version": -1, "ring": 0, "world": 1, "sharing": 2, "offline": 2, "protocols": 3, "data": 4}
-FLOORS |= {"models": 5, "solvers": 5, "cli": 6, "report": 6, "__init__": 7, "__main__": 7}
+FLOORS |= {"models": 5, "solvers": 5, "baselines": 6, "cli": 6, "report": 6, "__init__": 7, "__main__": 7}
 # Between folders of one floor, in one direction only: (who imports, what).
 SIDEWAYS = {("models", "solvers"), ("cli", "report")}
 
@@ -23,7 +23,7 @@ MAX_LINES = 300
 
 # Folders in which randomness hides something, and the generators that can be predicted: Mersenne Twister with 32
 # effective seed bits (torch), not meant for secrets (numpy, random). ChaCha20 of ring/prg.py and os.urandom are right.
-HIDING = {"ring", "world", "sharing", "offline", "protocols"}
+HIDING = {"ring", "world", "sharing", "offline", "protocols", "baselines"}
 PREDICTABLE = {"random", "numpy.random", "torch.random"}
 PREDICTABLE |= {
     f"torch.{name}" for name in ("rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial")

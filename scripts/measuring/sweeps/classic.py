@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 from mpcfl.baselines.classic import measure_sum
 from mpcfl.baselines.encrypted import KEY_HOLDER, SERVER, measure_encrypted, polynomial_twin
-from mpcfl.baselines.federated import measure_fedsgd
-from mpcfl.baselines.problem import Problem
 
 from measuring.real import synthetic
 from measuring.rows import Row
 from measuring.sweeps import Sweep
 from measuring.trainings import Training, Trial, measured
+from mpcfl.baselines.federated import measure_fedsgd
+from mpcfl.baselines.problem import Problem
 from mpcfl.models.descent_twin import distance
 from mpcfl.solvers.gradient import Gradient
 

@@ -18,9 +18,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from mpcfl.baselines.classic import measure_sum
-from mpcfl.baselines.federated import measure_fedavg, measure_fedsgd
-from mpcfl.baselines.pooled import measure_pooled
-from mpcfl.baselines.problem import Problem
 
 from measuring.fits import Array
 from measuring.peers.launch import Places, run
@@ -31,6 +28,9 @@ from measuring.rows import Row
 from measuring.sweeps import Sweep
 from measuring.sweeps.classic import added_up, encrypted
 from measuring.trainings import Training, Trial, measured
+from mpcfl.baselines.federated import measure_fedavg, measure_fedsgd
+from mpcfl.baselines.pooled import measure_pooled
+from mpcfl.baselines.problem import Problem
 from mpcfl.errors import MpcflError
 from mpcfl.solvers.gradient import Gradient
 
