@@ -38,7 +38,7 @@ format: $(READY) ## mend layout, import order and what else ruff can mend
 	@$(BIN)/ruff check --fix --quiet $(SOURCES) ; $(BIN)/ruff format --quiet $(SOURCES)
 
 results: $(READY) ## make the tables and pictures in results/ again
-	@set -e; for script in scripts/results_*.py scripts/run_sweep.py scripts/plot_results.py; do \
+	@set -e; for script in scripts/results_*.py scripts/run_sweep.py scripts/attacks/*.py scripts/plot_results.py; do \
 		echo "results: $$script"; $(BIN)/python $$script; done
 
 bench: $(READY) ## speed of the parts on this machine

@@ -14,7 +14,7 @@ from pathlib import Path
 from measuring import page
 from measuring.peers import picture as peers
 from measuring.picture import horizontal_picture
-from measuring.pictures import bits, classic, cost, headline, links, phases
+from measuring.pictures import attacks, bits, classic, cost, headline, links, phases
 from measuring.rows import RESULTS, Row, pick, read
 
 PICTURES: dict[str, tuple[str, Callable[[Sequence[Row], Path], None]]] = {
@@ -27,6 +27,7 @@ PICTURES: dict[str, tuple[str, Callable[[Sequence[Row], Path], None]]] = {
     "classic": ("sweep.jsonl", classic.draw),
     "horizontal_n": ("main.jsonl", lambda rows, path: horizontal_picture(pick(rows, figure="horizontal"), path)),
     "peers": ("peers.jsonl", peers.draw),
+    **{name: ("attacks.jsonl", draw) for of_figure in attacks.PICTURES.values() for name, draw in of_figure.items()},
 }
 """File of the rows, and what draws them."""
 
@@ -42,7 +43,8 @@ def main() -> None:
             print(f"{name}: not drawn, rows are missing ({error})")
     path = options.out / "README.md"
     if path.exists():
-        text = page.filled(path.read_text(encoding="utf-8"), read(options.out / "sweep.jsonl"))
+        rows = [row for name in page.FILES for row in read(options.out / name)]
+        text = page.filled(path.read_text(encoding="utf-8"), rows)
         path.write_text(text, encoding="utf-8")
         print(f"written: {path}")
 

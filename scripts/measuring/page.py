@@ -11,12 +11,15 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from measuring.attack_tables import seed_table
 from measuring.page_tables import bits_table, classic_table, cost_table, headline_table, links_table, real_table
 from measuring.pictures.headline import bytes_of_all, seconds_on
 from measuring.rows import Row, pick
 from measuring.sweeps.links import LAN, WAN
 from measuring.text import error, times
 
+FILES = ("sweep.jsonl", "attacks.jsonl")
+"""Whose rows are on the page; their figures have different names."""
 _PLACE = re.compile(r"(<!-- rows: ([\w-]+) -->\n).*?(?=<!-- end of rows -->)", re.DOTALL)
 
 
@@ -62,6 +65,7 @@ BLOCKS: dict[str, Callable[[Sequence[Row]], str]] = {
     "cost": cost_table,
     "links": links_table,
     "classic": classic_table,
+    "seed": seed_table,
 }
 
 

@@ -10,6 +10,12 @@ def line(row: dict[str, Any]) -> str:
     parts = [f"{row['figure']:<16} {row['case']:<58}"]
     if row.get("not_measured"):
         return f"{parts[0]}  not measured: {row['not_measured'][:80]}"
+    if "recovered" in row:
+        parts.append(f"{row['recovered']} of {row['of']} {row['unit']}")
+    if "error" in row:
+        parts.append(f"error {row['error']:.2g} of guessing's")
+    if "auc" in row:
+        parts.append(f"AUC {row['auc']:.3f} +- {row['auc_margin']:.3f}")
     if row.get("refused"):
         parts.append(f"refused: {row['refused'][:40]}...")
     elif "relative" in row:

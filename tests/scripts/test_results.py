@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"
-FILES = ("main.jsonl", "logistic.jsonl", "peers.jsonl", "sweep.jsonl")
+FILES = ("main.jsonl", "logistic.jsonl", "peers.jsonl", "sweep.jsonl", "attacks.jsonl")
 
 
 @pytest.fixture
@@ -21,7 +21,8 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_every_number_of_the_page_is_made_of_the_kept_rows(scripts: Any) -> None:
     """Mend with `python scripts/plot_results.py`."""
-    page, rows = scripts("measuring.page"), scripts("measuring.rows").read(RESULTS / "sweep.jsonl")
+    page, read = scripts("measuring.page"), scripts("measuring.rows").read
+    rows = [row for name in page.FILES for row in read(RESULTS / name)]
     text = (RESULTS / "README.md").read_text()
     assert re.findall(r"<!-- rows: ([\w-]+) -->", text) == list(page.BLOCKS)
     assert page.filled(text, rows) == text
@@ -41,7 +42,7 @@ def test_kept_rows_have_names_of_their_own_and_say_how_they_were_made(scripts: A
     assert kept and len({rows.key(row) for row in kept}) == len(kept)
     for row in kept:
         assert row["how"] in rows.HOW and {"seed", "machine", "versions"} <= row.keys()
-        assert name != "sweep.jsonl" or rows.checked(row)
+        assert name not in ("sweep.jsonl", "attacks.jsonl") or rows.checked(row)
         assert row.get("as_planned", True)
 
 
