@@ -5,6 +5,7 @@ What came out? Who learned what? Who could have read what? What did it cost? How
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib import resources
 from typing import Any
 
@@ -89,7 +90,7 @@ def _classes(record: RunRecord) -> str:
 
 
 def _revealed(record: RunRecord) -> str:
-    lines = [
+    entries = Counter(
         (
             str(entry.get("what", "")),
             " × ".join(map(str, entry.get("shape", []))) or "one number",
@@ -97,7 +98,8 @@ def _revealed(record: RunRecord) -> str:
             str(entry.get("reason", "")),
         )
         for entry in record.ledger
-    ]
+    )
+    lines = [(*entry, count(times)) for entry, times in entries.items()]
     if not lines:
         return section("What was revealed", paragraph("The ledger is empty: nothing left the shares."))
     return section(
@@ -106,7 +108,7 @@ def _revealed(record: RunRecord) -> str:
             "The ledger of the run: all that left the shares. Besides, every party knows the column names, their types "
             "and the number of rows of each table; any other number that travelled was masked."
         ),
-        table(("what", "shape", "to", "why"), lines, words=(0, 1, 2, 3)),
+        table(("what", "shape", "to", "why", "times"), lines, words=(0, 1, 2, 3)),
     )
 
 

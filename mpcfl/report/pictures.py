@@ -59,21 +59,24 @@ _STYLE: Any = {
 }
 
 PHASES = {"setup": PALE, "offline": LIGHT, "online": DARK, "local": MIDDLE}
+# What the solver in a job file calls its turns; doubling's result stands for gradient steps.
+STEPS = {"newton": "Newton steps", "fixed_hessian": "iterations", "admm": "iterations"}
 MOST_NAMES = 24
 MOST_POINTS = 10_000  # of which the page would be several megabytes
 
 
 def convergence(record: RunRecord) -> str | None:
-    """Distance of plaintext gradient descent from the optimum by steps, log-log, with a mark where this run stopped."""
+    """Distance of plaintext training from the optimum by its steps, log-log, with a mark where this run stopped."""
     points = [(step, far) for step, far in record.at("plaintext", "convergence") or [] if step > 0 and far > 0]
     if len(points) < 2:
         return None
+    name = STEPS.get(str(record.at("solver", "name")), "gradient steps")
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
         steps, far = zip(*points, strict=True)
         axes.loglog(steps, far, color=DARK, linewidth=2)
-        axes.set(xlabel="gradient steps", ylabel="relative distance from the optimum")
+        axes.set(xlabel=name, ylabel="relative distance from the optimum")
         _powers(axes, "x")
         _powers(axes, "y")
         if record.steps:
@@ -94,7 +97,7 @@ def convergence(record: RunRecord) -> str | None:
                 color=INK,
             )
 
-    return _svg("convergence", "Distance from the optimum by gradient steps", (7.2, 3.2), draw)
+    return _svg("convergence", f"Distance from the optimum by {name}", (7.2, 3.2), draw)
 
 
 def costs(record: RunRecord) -> str | None:

@@ -131,3 +131,9 @@ def test_each_part_of_the_report_may_be_absent() -> None:
 def test_no_intercept_where_the_model_has_none() -> None:
     assert "(intercept)" in page(example(report={}))
     assert "(intercept)" not in page(example(report={}, job={"model": {"fit_intercept": False}}))
+
+
+def test_what_was_revealed_more_than_once_is_one_line_with_how_often() -> None:
+    entry = {"what": "still in range", "shape": [], "to": ["north"], "reason": "asked"}
+    text = Reader(page(example(ledger=[*LEDGER, entry, entry, entry]))).text
+    assert text.count("still in range") == 1 and re.search(r"still in range .*? asked\s+3\s", text, re.DOTALL)

@@ -54,6 +54,12 @@ def test_steps_outside_the_curve_are_drawn_too(steps: int) -> None:
     assert f"this run: {steps:,} steps" in texts(pictures.convergence(record) or "")
 
 
+@pytest.mark.parametrize("solver, name", [("newton", "Newton steps"), ("gradient", "gradient steps")])
+def test_steps_are_called_what_the_solver_takes(solver: str, name: str) -> None:
+    record = example(report={**REPORT, "solver": {"name": solver, "iterations": 9}})
+    assert name in texts(pictures.convergence(record) or "")
+
+
 def test_costs_add_bytes_over_parties_and_count_a_round_once() -> None:
     shown = texts(pictures.costs(example()) or "")
     assert {"product", "truncation", "agreement", "reveal", "setup", "offline", "online"} <= set(shown)
