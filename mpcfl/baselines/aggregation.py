@@ -22,6 +22,7 @@ KEY_HOLDER = "key holder"
 EVERYBODY = "everybody"
 SUM = "sum"
 ELEMENT = 8  # bytes of a number that is sent in the clear
+WEIGHTS_SEEN = "all: the weights of every iteration"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ class Vectors:
 
 
 class Aggregation(ABC):
-    """`adder`: the role that adds up. `params`: of the scheme, for the row. `seen`: who sees what, for the row."""
+    """`adder`: the role that adds up. `params`: of the scheme; they and what is `seen` are in the row."""
 
     adder: str
 
@@ -60,8 +61,8 @@ class Aggregation(ABC):
         return {}
 
     @abstractmethod
-    def seen(self, what: str) -> str:
-        """In words, of vectors that are called so ("gradient", "weights")."""
+    def seen(self, averaging: bool) -> str:
+        """In words: of gradients, or of weights that are averaged."""
 
     @abstractmethod
     def set_up(self, names: Sequence[str], costs: Costs) -> None:
@@ -78,10 +79,9 @@ class InTheClear(Aggregation):
 
     adder = COORDINATOR
 
-    def seen(self, what: str) -> str:
-        return (
-            f"{COORDINATOR}: the {what} of every participant, in every iteration; all: the weights of every iteration"
-        )
+    def seen(self, averaging: bool) -> str:
+        what = "weights" if averaging else "gradient"
+        return f"{COORDINATOR}: the {what} of every participant, in every iteration; {WEIGHTS_SEEN}"
 
     def set_up(self, names: Sequence[str], costs: Costs) -> None:
         """There are no keys."""

@@ -91,19 +91,24 @@ class FederatedLearning:
 def _check(participants: Sequence[Participant], steps: Gradient, local_steps: int) -> None:
     if not participants:
         raise JobError("federated learning needs a participant")
+    require_plain_steps(steps)
+    if local_steps < 0:
+        raise JobError("local_steps must be at least 0")
+
+
+def require_plain_steps(steps: Gradient) -> None:
+    """JobError for what no baseline has: batches, momentum, a start elsewhere, an early end."""
     if steps.batch or steps.momentum or steps.tolerance or steps.init != "zeros":
         raise JobError(
             "the baselines take full-batch steps from zero, without momentum", hint="set learning_rate and iterations"
         )
-    if local_steps < 0:
-        raise JobError("local_steps must be at least 0")
 
 
 def measure_fedsgd(problem: Problem, steps: Gradient) -> Row:
     """The row of FedSGD: equal to the pooled steps up to the order of sums."""
     learning = FederatedLearning(problem.participants(), steps)
     w = learning.train()
-    return problem.row("fedsgd", steps, w, learning.costs, seen=learning.aggregation.seen("gradient"), params={})
+    return problem.row("fedsgd", steps, w, learning.costs, seen=learning.aggregation.seen(averaging=False), params={})
 
 
 def measure_fedavg(problem: Problem, steps: Gradient, *, local_steps: int) -> Row:
@@ -111,5 +116,5 @@ def measure_fedavg(problem: Problem, steps: Gradient, *, local_steps: int) -> Ro
     all participants have alike rows."""
     learning = FederatedLearning(problem.participants(), steps, local_steps=local_steps)
     w = learning.train()
-    seen, params = learning.aggregation.seen("weights"), {"local_steps": local_steps}
+    seen, params = learning.aggregation.seen(averaging=True), {"local_steps": local_steps}
     return problem.row("fedavg", steps, w, learning.costs, seen=seen, params=params, optimum=True)

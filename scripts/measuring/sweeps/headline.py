@@ -17,7 +17,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from mpcfl.baselines.classic import measure_sum
 
 from measuring.fits import Array
 from measuring.peers.launch import Places, run
@@ -26,8 +25,10 @@ from measuring.peers.systems import SYSTEMS, System, python_of, why_not
 from measuring.real import load
 from measuring.rows import Row
 from measuring.sweeps import Sweep
-from measuring.sweeps.classic import added_up, encrypted
+from measuring.sweeps.classic import added_up
 from measuring.trainings import Training, Trial, measured
+from mpcfl.baselines.classic import measure_sum
+from mpcfl.baselines.encrypted import measure_encrypted
 from mpcfl.baselines.federated import measure_fedavg, measure_fedsgd
 from mpcfl.baselines.pooled import measure_pooled
 from mpcfl.baselines.problem import Problem
@@ -70,7 +71,7 @@ def headline_rows(sweep: Sweep) -> Iterator[Row]:
 
 
 def _baselines(x: Array, y: Array, full: bool) -> Iterator[Row]:
-    """Seconds for most; Paillier and the fully encrypted reading take minutes, and are measured with --full only."""
+    """Seconds for most; the fully encrypted reading takes a minute and Paillier several: with --full only."""
     problem = Problem(name=DATA, model="logistic", x=x, y=y, owners=3)
     steps = Gradient(learning_rate=RATE, iterations=ITERATIONS)
     makers = {
@@ -82,7 +83,7 @@ def _baselines(x: Array, y: Array, full: bool) -> Iterator[Row]:
     }
     slow = {
         "paillier-sum": lambda: added_up(problem, steps, "paillier"),
-        "ckks": lambda: encrypted(problem, steps),
+        "ckks": lambda: measure_encrypted(problem, steps),
     }
     for system, maker in (makers | (slow if full else {})).items():
         try:
