@@ -1,6 +1,6 @@
 """Ring products on the CPU: which kernel, which layout, how many threads.
 
-Both functions take two-dimensional int64 CPU tensors of matching shapes, in any layout; `product.py` checks that.
+All functions take two-dimensional int64 CPU tensors of matching shapes, in any layout; `product.py` checks that.
 """
 
 from __future__ import annotations
@@ -17,6 +17,24 @@ _FEW_COLUMNS = 64  # below, dot products beat accumulating rows that short
 def matmul(a: torch.Tensor, b: torch.Tensor, plus: torch.Tensor | None = None) -> torch.Tensor:
     """a (n, k) @ b (k, m) + plus mod 2^64. A transposed view of a contiguous a is used as it is, without a copy."""
     return _ring(_product(_words(a), _words(b), None if plus is None else _words(plus)))
+
+
+def matmul_t(a: torch.Tensor, b: torch.Tensor, plus: torch.Tensor | None = None) -> torch.Tensor:
+    return matmul(a.t(), b, plus)
+
+
+def pair(
+    a: torch.Tensor, b: torch.Tensor, e: torch.Tensor, f: torch.Tensor, plus: torch.Tensor | None = None
+) -> torch.Tensor:
+    """a @ b + e @ f + plus."""
+    return matmul(a, b, matmul(e, f, plus))
+
+
+def pair_t(
+    a: torch.Tensor, b: torch.Tensor, e: torch.Tensor, f: torch.Tensor, plus: torch.Tensor | None = None
+) -> torch.Tensor:
+    """a.T @ b + e.T @ f + plus."""
+    return pair(a.t(), b, e.t(), f, plus)
 
 
 def gram(a: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import importlib.util
 import math
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -11,7 +10,9 @@ from functools import cache
 import numpy as np
 import torch
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+from torch.autograd.graph import increment_version
 
+from mpcfl.ring._triton import why_not
 from mpcfl.ring.prg import Draw
 
 _BLOCK, _ELEMENT = 64, 8  # bytes
@@ -46,6 +47,7 @@ class DrawElsewhere(Draw):
         elif out.numel():
             self._left -= _ELEMENT * out.numel()
             self._filling(self._key, self._nonce, position // _ELEMENT, out)
+            increment_version(out)  # a change in place that torch does not see: `_kept.py` asks for it
         return out
 
     def _write(self, out: memoryview) -> None:
@@ -62,7 +64,7 @@ class DrawElsewhere(Draw):
 @cache
 def filling(kind: str) -> Filling | None:
     """None: made on the CPU and copied. Imported late: triton is not installed everywhere, and loads slowly."""
-    if kind != "cuda" or importlib.util.find_spec("triton") is None:
+    if why_not(kind) is not None:
         return None
     from mpcfl.ring._chacha_triton import fill
 

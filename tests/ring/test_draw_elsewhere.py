@@ -57,6 +57,17 @@ def test_fill_takes_memory_of_the_device_only(there: Played) -> None:
     assert draw.elements(2).numpy().tobytes() == whole(64)[48:]
 
 
+def test_a_fill_that_torch_does_not_see_counts_as_a_change_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unseen(_key: bytes, _nonce: bytes, _first: int, out: torch.Tensor) -> None:
+        out.numpy()[...] = 7
+
+    monkeypatch.setattr(_draw_elsewhere, "filling", lambda kind: unseen)
+    memory = torch.zeros(4, dtype=torch.int64)
+    before = memory._version
+    DrawElsewhere(KEY, NUMBER, CPU).fill(memory)
+    assert memory.tolist() == [7] * 4 and memory._version > before
+
+
 def test_nothing_is_given_twice_there_either(there: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prg, "_BYTES_PER_OPERATION", 128)
     draw = DrawElsewhere(KEY, NUMBER, CPU)

@@ -9,7 +9,7 @@ import torch
 from mpcfl.errors import SetupError
 from mpcfl.ring import _compiled, _kernels, _threads, product
 from mpcfl.ring.prg import Stream
-from mpcfl.ring.product import gram, matmul, matmul_t
+from mpcfl.ring.product import gram, keep, matmul, matmul_pair, matmul_pair_t, matmul_t
 
 EXTREMES = [-(2**63), -(2**63) + 1, -(2**32), -1, 0, 1, 2**31, 2**32 - 1, 2**32, 2**62, 2**63 - 1]
 
@@ -91,6 +91,33 @@ def test_a_sum_that_begins_with_something_is_the_sum(n: int, k: int, m: int) -> 
     if m:
         assert torch.equal(matmul(a, b[:, 0], plus[:, 0]), exact(a, b[:, :1])[:, 0] + plus[:, 0])
     assert torch.equal(plus, kept)
+
+
+@pytest.mark.parametrize(("n", "k", "m"), SHAPES)
+def test_a_pair_of_products_is_their_sum(n: int, k: int, m: int) -> None:
+    a, e, b, f, plus = uniform(n, k), uniform(n, k + 1)[:, 1:], uniform(k, m), uniform(k, m + 1)[:, 1:], uniform(n, m)
+    both = exact(a, b) + exact(e, f)
+    assert torch.equal(matmul_pair(a, b, e, f), both)
+    assert torch.equal(matmul_pair_t(a.t(), b, e.t().contiguous(), f, plus), both + plus)
+    if m:
+        assert torch.equal(matmul_pair(a, b[:, 0], e, f[:, 0], plus[:, 0]), (both + plus)[:, 0])
+
+
+def test_the_second_product_of_a_pair_has_the_shapes_of_the_first() -> None:
+    a, b = uniform(4, 3), uniform(3, 2)
+    with pytest.raises(ValueError, match=r"matmul_pair: \(3, 4\) and \(4, 2\)"):
+        matmul_pair(a, b, uniform(3, 4), uniform(4, 2))
+    assert matmul_pair(a, b, a.to("meta"), b).shape == (4, 2)
+
+
+def test_a_matrix_that_is_kept_is_itself() -> None:
+    a = uniform(3, 4)
+    assert keep(a) is a and keep(a, bits=24) is a
+    for bits in (0, 12, 72):
+        with pytest.raises(ValueError, match="bits are not a multiple of 8"):
+            keep(a, bits)
+    with pytest.raises(TypeError, match="float64"):
+        keep(a.double())
 
 
 def test_numbers_at_the_extremes_are_exact() -> None:
@@ -243,9 +270,9 @@ def test_other_dtypes_are_refused(dtype: torch.dtype) -> None:
             call()
 
 
-def test_cuda_is_refused_with_a_hint_until_it_is_built() -> None:
-    with pytest.raises(SetupError, match="ring products on CUDA are not built yet") as refused:
-        product._load("cuda")
+def test_a_device_without_products_is_refused_with_a_hint() -> None:
+    with pytest.raises(SetupError, match="ring products on mps are not built yet") as refused:
+        product._load("mps")
     assert refused.value.hint is not None
 
 

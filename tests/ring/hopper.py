@@ -1,0 +1,92 @@
+"""Compiles the Triton kernels of mpcfl for a GPU that need not be there, and says what the compiler made of each.
+
+    python -m tests.ring.hopper
+
+A line of JSON a kernel: name, registers, bytes of stack (spilled registers are there), bytes of its widest load. The
+functions that launch kernels run as they are, on CPU tensors; only the launch is left out. It has a process of its own,
+since kernels are either interpreted or compiled in one.
+"""
+
+import json
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+TARGET = ("cuda", 90, 32)  # H100 and H200
+compiled: list[Any] = []
+
+
+def compile_instead_of_launching() -> None:
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.runtime.jit import JITFunction
+
+    class Nowhere:
+        def get_current_target(self) -> Any:
+            return GPUTarget(*TARGET)
+
+        def get_current_device(self) -> int:
+            return 0
+
+        def get_current_stream(self, _device: int) -> int:
+            return 0
+
+    launch = JITFunction.run
+
+    def run(self: Any, *args: Any, grid: Any, warmup: bool, **options: Any) -> Any:
+        kernel = launch(self, *args, grid=grid, warmup=True, **options)
+        compiled.append(kernel)
+        return kernel
+
+    triton.runtime.driver.set_active(Nowhere())
+    JITFunction.run = run
+
+
+def facts(kernel: Any) -> dict[str, Any]:
+    """What `ptxas` said, and the widest load from global memory in bytes."""
+    import triton
+
+    tool = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(kernel.asm["cubin"])
+        file.flush()
+        said = subprocess.run([tool, "-res-usage", file.name], capture_output=True, text=True, check=True).stdout
+    registers, stack = (int(number) for number in re.findall(r"REG:(\d+) STACK:(\d+)", said)[0])
+    loads = re.findall(r"ld\.global[\w.:]*?(?:\.v(\d))?\.[bsuf](\d+)", kernel.asm["ptx"])
+    widest = max((int(many or 1) * int(bits) // 8 for many, bits in loads), default=0)
+    return {"name": kernel.name, "registers": registers, "stack": stack, "widest_load": widest}
+
+
+def launches() -> None:
+    from mpcfl.ring import _chacha_triton, _digits, _digits_triton, _skinny_triton, _tiles_triton
+
+    def ring(*shape: int) -> torch.Tensor:
+        return torch.empty(shape, dtype=torch.int64)
+
+    _chacha_triton.fill(bytes(32), bytes(12), 0, ring(100))
+    for m in (1, 8):
+        x, e = ring(1000, 100), ring(1000, 100)
+        _skinny_triton.rows(x, ring(100, m))
+        _skinny_triton.rows(x, ring(100, m), e, ring(100, m), ring(1000, m))
+        _skinny_triton.columns(x, ring(1000, m))
+        _skinny_triton.columns(x, ring(1000, m), e, ring(1000, m), ring(100, m))
+    _tiles_triton.matmul(ring(100, 100), ring(100, 100))
+    for a, left in ((ring(64, 128), True), (ring(128, 64).t(), False)):
+        planes = torch.empty(_digits.Layout(*a.shape, 8, left).shape, dtype=torch.int8)
+        _digits_triton.split(a, planes, reverse=not left)
+    _digits_triton.combine(torch.empty(8, 64, 64, dtype=torch.int32), ring(64, 64))
+
+
+def main() -> None:
+    compile_instead_of_launching()
+    launches()
+    for kernel in compiled:
+        print(json.dumps(facts(kernel)))
+
+
+if __name__ == "__main__":
+    main()
