@@ -6,8 +6,8 @@
 k = 1, 3, ..., 2 terms - 1. Public coefficients multiply shares: were one rounded differently at two parties, even in
 its last bit, the sum of the products would be wrong by a whole share. So nothing here depends on a machine's libm:
 angles are reduced as integers, polynomials and recurrences are single IEEE operations, never a fused one, and integers
-are the nearest, ties to even. `_waves_torch.py` is the definition, for any device; `_waves_cpu.py` gives the same bits
-in one pass over memory.
+are the nearest, ties to even. `_waves_torch.py` is the definition, for any device; `_waves_cpu.py` and
+`_waves_triton.py` give the same bits in one pass over memory.
 
 Rounded to nearest, a coefficient below half a unit would be 0 at every angle: an error that no mean over rows or
 iterations takes away (1.6e-4 of a sigmoid of 32 terms at 13 bits). So public integers are rounded up with probability
@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from mpcfl.ring._triton import why_not
 from mpcfl.ring.blank import blank
 
 ANGLE_BITS = 32
@@ -119,6 +120,10 @@ def _load(kind: str) -> Backend:
         from mpcfl.ring import _waves_cpu
 
         return _waves_cpu
+    if why_not(kind) is None:
+        from mpcfl.ring import _waves_triton
+
+        return _waves_triton
     from mpcfl.ring import _waves_torch
 
     return _waves_torch

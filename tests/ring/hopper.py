@@ -2,9 +2,11 @@
 
     python -m tests.ring.hopper
 
-A line of JSON a kernel: name, registers, bytes of stack (spilled registers are there), bytes of its widest load. The
-functions that launch kernels run as they are, on CPU tensors; only the launch is left out. It has a process of its own,
-since kernels are either interpreted or compiled in one.
+A line of JSON a kernel: name, registers, bytes of stack (spilled registers are there), bytes of its widest load, and
+the operations that would change bits: fused ones, and those of 32-bit floats.
+
+The functions that launch kernels run as they are, on CPU tensors; only the launch is left out. It has a process of its
+own, since kernels are either interpreted or compiled in one.
 """
 
 import json
@@ -14,6 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 TARGET = ("cuda", 90, 32)  # H100 and H200
@@ -48,21 +51,30 @@ def compile_instead_of_launching() -> None:
 
 def facts(kernel: Any) -> dict[str, Any]:
     """What `ptxas` said, and the widest load from global memory in bytes."""
-    import triton
-
-    tool = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
-    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
-        file.write(kernel.asm["cubin"])
-        file.flush()
-        said = subprocess.run([tool, "-res-usage", file.name], capture_output=True, text=True, check=True).stdout
+    said = _tool("cuobjdump", "-res-usage", kernel.asm["cubin"])
     registers, stack = (int(number) for number in re.findall(r"REG:(\d+) STACK:(\d+)", said)[0])
     loads = re.findall(r"ld\.global[\w.:]*?(?:\.v(\d))?\.[bsuf](\d+)", kernel.asm["ptx"])
     widest = max((int(many or 1) * int(bits) // 8 for many, bits in loads), default=0)
-    return {"name": kernel.name, "registers": registers, "stack": stack, "widest_load": widest}
+    inexact = sorted(set(re.findall(r"\b(?:fma|mad)\.\S*f(?:32|64)|\b\w+\.\S*f32\b", kernel.asm["ptx"])))
+    inexact += sorted(set(re.findall(r"\b[DF]FMA\b|\bF(?:ADD|MUL)\b", _tool("nvdisasm", "-c", kernel.asm["cubin"]))))
+    name = kernel.name
+    return {"name": name, "registers": registers, "stack": stack, "widest_load": widest, "inexact": inexact}
+
+
+def _tool(name: str, option: str, cubin: bytes) -> str:
+    """What one of the tools that come with Triton says of a compiled kernel."""
+    import triton
+
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(cubin)
+        file.flush()
+        path = Path(triton.__file__).parent / "backends/nvidia/bin" / name
+        return subprocess.run([path, option, file.name], capture_output=True, text=True, check=True).stdout
 
 
 def launches() -> None:
-    from mpcfl.ring import _chacha_triton, _digits, _digits_triton, _skinny_triton, _tiles_triton
+    from mpcfl.ring import _chacha_triton, _digits, _digits_triton, _skinny_triton, _tiles_triton, _waves_triton
+    from mpcfl.ring.waves import Coefficients
 
     def ring(*shape: int) -> torch.Tensor:
         return torch.empty(shape, dtype=torch.int64)
@@ -79,6 +91,10 @@ def launches() -> None:
         planes = torch.empty(_digits.Layout(*a.shape, 8, left).shape, dtype=torch.int8)
         _digits_triton.split(a, planes, reverse=not left)
     _digits_triton.combine(torch.empty(8, 64, 64, dtype=torch.int32), ring(64, 64))
+    _waves_triton.tables(ring(1024), 32, 20)
+    for series in (1, 3):
+        coefficients = Coefficients(np.ones((series - 1, 32)), np.ones((1, 32)))
+        _waves_triton.combine(ring(1024), ring(2, 32, 1024), coefficients)
 
 
 def main() -> None:

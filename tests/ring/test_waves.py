@@ -256,7 +256,7 @@ def test_shapes_that_do_not_match_are_named() -> None:
 
 
 def test_other_devices_have_torchs_operations() -> None:
-    assert waves._load("cpu") is _waves_cpu and waves._load("cuda") is _waves_torch
+    assert waves._load("cpu") is _waves_cpu and waves._load("mps") is _waves_torch
     waves.load("cpu")
 
 
