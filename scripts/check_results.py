@@ -2,9 +2,9 @@
 
     python scripts/check_results.py [FOLDER]
 
-Rounds, bytes by party and the ledger must be equal to the last one; errors must lie within the bands of
-`measuring/bands.py`. All planned rows are counted again. Seconds are not compared. Prints what differs; exit code 1 if
-anything does. About a minute on two idle cores.
+Rounds, bytes by party, the ledger, and who sees what of a baseline must be equal to the last one; errors must lie
+within the bands of `measuring/bands.py`. All planned rows are counted again. Seconds are not compared. Prints what
+differs; exit code 1 if anything does. About a minute on two idle cores.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 from measuring.bands import within_band
 from measuring.rows import RESULTS, Row, key, read
 from measuring.small import seed_rows, small_rows
-from measuring.sweeps import Sweep, axes, owners, real_data, sigmoid
+from measuring.sweeps import Sweep, axes, baselines, owners, real_data, sigmoid
 
-EXACT = ("rounds", "bytes", "bytes_online", "bytes_offline", "bytes_owner", "ledger")
+EXACT = ("rounds", "bytes", "bytes_online", "bytes_offline", "bytes_owner", "ledger", "seen")
 
 
 def differences(new: Row, old: Row | None) -> list[str]:
@@ -45,6 +45,7 @@ def fresh(seed: int, sweep_seed: int) -> Iterator[Row]:
     """The rows that are made again; each is of a figure that has a band, or is planned."""
     yield from small_rows(seed, compute=(2, 3))
     yield from seed_rows(seed)
+    yield from baselines.baseline_rows(baselines.EXACT)
     sweep = Sweep(seed=sweep_seed)
     yield from axes.planned(sweep)
     for maker in (real_data.real_rows, sigmoid.sigmoid_rows, owners.owners_rows):

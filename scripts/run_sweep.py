@@ -7,7 +7,7 @@ and page of all rows that are there. Without --full under ten minutes on two idl
 
 What is not at hand is "not measured", with the reason: SPU needs an environment of its own (`python3.11 -m venv ENV &&
 ENV/bin/pip install spu`, then `--spu ENV/bin/python`); slow links need root and iproute2; one table comes with
-statsmodels and the classic design with tenseal and phe (`pip install statsmodels tenseal phe`).
+statsmodels and the classic design with tenseal and phe (`pip install 'mpcfl[results,baselines]'`).
 """
 
 from __future__ import annotations

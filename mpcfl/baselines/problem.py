@@ -66,11 +66,16 @@ class Problem:
     def participants(self) -> list[Participant]:
         """ "participant 1" and so on, each with its rows and with its part of the penalty, by its part of the rows."""
         parts = zip(np.array_split(self.x, self.owners), np.array_split(self.y, self.owners), strict=True)
-        found = []
-        for i, (x, y) in enumerate(parts):
-            objective = replace(self.objective, penalty=Penalty(l2=self.l2 * len(x) / len(self.x)))
-            found.append(Participant(f"participant {i + 1}", plain_rows(x, y, self.facts, objective, True, None)))
-        return found
+        return [self._participant(f"participant {i + 1}", x, y) for i, (x, y) in enumerate(parts)]
+
+    @cached_property
+    def joint(self) -> Participant:
+        """One who has all rows."""
+        return self._participant("everybody", self.x, self.y)
+
+    def _participant(self, name: str, x: Array, y: Array) -> Participant:
+        objective = replace(self.objective, penalty=Penalty(l2=self.l2 * len(x) / len(self.x)))
+        return Participant(name, plain_rows(x, y, self.facts, objective, True, None))
 
     def twin(self, steps: Gradient, objective: Objective | None = None) -> Array:
         """Weights (d + 1,) after these steps on the joint table in float64, the intercept last; `objective`: another
@@ -81,9 +86,8 @@ class Problem:
     def optimum(self) -> Array:
         """Weights (d + 1,) of the minimum, by Newton's method in float64. GuardError where that finds none, as for
         separable classes without penalty."""
-        rows = plain_rows(self.x, self.y, self.facts, self.objective, True, None)
         with np.errstate(all="ignore"):
-            found = _minimum(rows)
+            found = _minimum(self.joint.rows)
         if found is None:
             raise GuardError(f"{self.name}: '{self.model}' has no minimum that Newton's method finds", hint="set l2")
         return found

@@ -112,3 +112,37 @@ def test_a_training_is_a_job(measuring: Any) -> None:
     assert training.job.solver.iterations == 7 and len(training.job.compute_parties) == 3
     assert sum("data" in party.roles for party in training.job.parties) == 5
     assert training.words(10, 2)["iterations"] == 7
+
+
+# ---- baselines -------------------------------------------------------------------------------------------------------
+
+
+def test_the_cheap_baselines_still_make_the_kept_rows(measuring: Any) -> None:
+    """Rounds, bytes, who sees what, and parameters are equal, errors are within their bands."""
+    check, rows, baselines = importlib.import_module("check_results"), measuring("rows"), measuring("sweeps.baselines")
+    kept = rows.read(rows.RESULTS / "sweep.jsonl")
+    made = list(baselines.baseline_rows(baselines.EXACT))
+    assert check.compared(made, kept) == (4, [])
+    by_name = {rows.key(row): row for row in kept}
+    assert all(row["params"] == by_name[rows.key(row)]["params"] for row in made)
+
+
+def test_steps_that_are_computed_from_one_cost_what_all_of_them_cost(measuring: Any) -> None:
+    from mpcfl.baselines.classic import measure_sum
+    from mpcfl.baselines.problem import Problem
+    from mpcfl.solvers.gradient import Gradient
+
+    baselines, steps = measuring("sweeps.baselines"), Gradient(learning_rate=0.1, iterations=6)
+    problem = Problem(name="small", model="logistic", x=np.eye(9), y=np.arange(9) % 2.0)
+    computed, wanted = baselines.added_up(problem, steps, "masks"), measure_sum(problem, steps, scheme="masks")
+    for name in ("rounds", "bytes", "bytes_online", "bytes_offline", "accuracy", "iterations"):
+        assert computed[name] == wanted[name], name
+    assert computed["how"] == "computed" and "from" in computed
+
+
+def test_a_baseline_whose_library_is_missing_is_not_measured_and_says_so(
+    measuring: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tenseal", None)
+    (row,) = measuring("sweeps.baselines").baseline_rows(["ckks-sum"])
+    assert row["case"] == "ckks-sum" and "pip install 'mpcfl[baselines]'" in row["not_measured"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,17 +25,9 @@ from measuring.peers.systems import SYSTEMS, System, python_of, why_not
 from measuring.real import load
 from measuring.rows import Row
 from measuring.sweeps import Sweep
-from measuring.sweeps.classic import added_up
+from measuring.sweeps.baselines import ALL, DATA, ITERATIONS, QUICK, RATE, baseline_rows
 from measuring.trainings import Training, Trial, measured
-from mpcfl.baselines.classic import measure_sum
-from mpcfl.baselines.encrypted import measure_encrypted
-from mpcfl.baselines.federated import measure_fedavg, measure_fedsgd
-from mpcfl.baselines.pooled import measure_pooled
-from mpcfl.baselines.problem import Problem
-from mpcfl.errors import MpcflError
-from mpcfl.solvers.gradient import Gradient
 
-DATA, ITERATIONS, RATE = "breast-cancer", 20, 0.1
 STEPS = {"name": "gradient", "learning_rate": RATE, "iterations": ITERATIONS}
 PLAIN = {"penalty": "none"}
 REPEATS = 3
@@ -66,47 +58,8 @@ SEEN = {
 def headline_rows(sweep: Sweep) -> Iterator[Row]:
     """Figure "headline"."""
     x, y = load(DATA)
-    for row in (*_baselines(x, y, sweep.full), *_ours(x, y), *_peers(x, y, sweep.spu)):
+    for row in chain(baseline_rows(ALL if sweep.full else QUICK), _ours(x, y), _peers(x, y, sweep.spu)):
         yield {"figure": "headline", "data": DATA, "rows": len(x), "columns": x.shape[1], **row}
-
-
-def _baselines(x: Array, y: Array, full: bool) -> Iterator[Row]:
-    """Seconds for most; the fully encrypted reading takes a minute and Paillier several: with --full only."""
-    problem = Problem(name=DATA, model="logistic", x=x, y=y, owners=3)
-    steps = Gradient(learning_rate=RATE, iterations=ITERATIONS)
-    makers = {
-        "pooled": lambda: measure_pooled(problem, steps),
-        "fedsgd": lambda: measure_fedsgd(problem, steps),
-        "fedavg": lambda: _fedavg(x, y),
-        "masks-sum": lambda: measure_sum(problem, steps, scheme="masks"),
-        "ckks-sum": lambda: measure_sum(problem, steps, scheme="ckks"),
-    }
-    slow = {
-        "paillier-sum": lambda: added_up(problem, steps, "paillier"),
-        "ckks": lambda: measure_encrypted(problem, steps),
-    }
-    for system, maker in (makers | (slow if full else {})).items():
-        try:
-            if system in makers:
-                maker()  # once uncounted: libraries are loaded, memory is touched
-            yield {"case": system, **maker()}
-        except MpcflError as error:
-            yield {"case": system, "system": system, "not_measured": str(error)}
-
-
-class _Unpenalised(Problem):
-    """Separable classes without penalty have no optimum; FedAvg is compared with the pooled steps instead."""
-
-    @cached_property
-    def optimum(self) -> Array:
-        return self.twin(Gradient(learning_rate=RATE, iterations=ITERATIONS))
-
-
-def _fedavg(x: Array, y: Array) -> Row:
-    """Five steps at home between two averages: as many steps with a fifth of the rounds."""
-    problem = _Unpenalised(name=DATA, model="logistic", x=x, y=y, owners=3)
-    row = measure_fedavg(problem, Gradient(learning_rate=RATE, iterations=ITERATIONS // 5), local_steps=5)
-    return {**row, "reference": "as many pooled steps in float64", "relative_optimum": None}
 
 
 def _ours(x: Array, y: Array) -> Iterator[Row]:
