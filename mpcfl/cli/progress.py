@@ -1,4 +1,4 @@
-"""One line on a terminal: what is being done, how far it is, and how long it may still take."""
+"""One line on a terminal: what is being done, how far it is, how long it may take, and what it has cost so far."""
 
 from __future__ import annotations
 
@@ -9,22 +9,29 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from mpcfl.report.units import duration, shortened
+from mpcfl.report.units import count, duration, plural, shortened, size
+from mpcfl.world.meter import Cost
 
 EVERY = 0.1
 """Seconds between two drawings at least."""
-BAR = 24
+BAR = 12
 
 
 class Progress:
     """Call it as `progress("doubling", 3, 16)`, from one party only. Silent where `stream` is no terminal.
 
-    stream: standard error by default. clock: seconds, for tests. Never raises: a closed terminal stops no run.
+    stream: standard error by default. clock: seconds, for tests. cost: what this party has sent so far, if that is to
+    be shown. Never raises: a closed terminal stops no run.
     """
 
-    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        cost: Callable[[], Cost] | None = None,
+    ) -> None:
         self._stream = sys.stderr if stream is None else stream
-        self._clock = clock
+        self._clock, self._cost = clock, cost
         self._shown = bool(self._stream is not None and self._stream.isatty())
         self._what: str | None = None
         self._since = 0.0
@@ -60,8 +67,12 @@ class Progress:
         filled = int(part * BAR)
         moved = done - self._first
         left = (now - self._since) * (total - done) / moved if moved > 0 else None
-        ending = f"{duration(left)} left" if left is not None and done < total else ""
-        return f"{shortened(what, 28)} [{'#' * filled}{'-' * (BAR - filled)}] {part:4.0%} {ending}".rstrip()
+        ending = [f"{duration(left)} left"] if left is not None and done < total else []
+        if self._cost is not None:
+            cost = self._cost()
+            ending += [plural(cost.rounds, "round"), f"{size(cost.bytes)}"]
+        place = f"{shortened(what, 28)} {count(done)}/{count(total)}"
+        return f"{place} [{'#' * filled}{'-' * (BAR - filled)}] {part:4.0%} {', '.join(ending)}".rstrip()
 
     def _draw(self, line: str) -> None:
         columns = shutil.get_terminal_size().columns

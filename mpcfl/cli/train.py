@@ -65,7 +65,7 @@ def run_party(job: Job, deliver: Deliver, *, party: str | None = None, out: str 
         writes = writes_output(receivers, roster.names)
         if writes and out is not None:
             check_folder(out)
-        progress = Progress() if session.rank == 0 else None
+        progress = Progress(cost=lambda: session.meter.total("online")) if session.rank == 0 else None
         session.on_step = progress
         with session.phase("local"):
             table = table_of(job, session.name)
