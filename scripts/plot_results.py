@@ -14,7 +14,7 @@ from pathlib import Path
 from measuring import page
 from measuring.peers import picture as peers
 from measuring.picture import horizontal_picture
-from measuring.pictures import attacks, bits, classic, cost, headline, links, phases
+from measuring.pictures import attacks, bits, classic, cost, gpu, headline, links, phases
 from measuring.rows import RESULTS, Row, pick, read
 
 PICTURES: dict[str, tuple[str, Callable[[Sequence[Row], Path], None]]] = {
@@ -27,6 +27,7 @@ PICTURES: dict[str, tuple[str, Callable[[Sequence[Row], Path], None]]] = {
     "classic": ("sweep.jsonl", classic.draw),
     "horizontal_n": ("main.jsonl", lambda rows, path: horizontal_picture(pick(rows, figure="horizontal"), path)),
     "peers": ("peers.jsonl", peers.draw),
+    "gpu": ("gpu.jsonl", gpu.draw),
     **{name: ("attacks.jsonl", draw) for of_figure in attacks.PICTURES.values() for name, draw in of_figure.items()},
 }
 """File of the rows, and what draws them."""

@@ -25,21 +25,33 @@ class MemoryWire:
 
     phase = "memory"
 
-    def __init__(self, rank: int, queues: Mapping[tuple[int, int], Any], failed: threading.Event) -> None:
-        self._rank, self._queues, self._failed = rank, queues, failed
+    def __init__(
+        self, rank: int, queues: Mapping[tuple[int, int], Any], failed: threading.Event, device: str = "cpu"
+    ) -> None:
+        self._rank, self._queues, self._failed, self._device = rank, queues, failed, device
 
     def exchange(self, sends: Mapping[int, torch.Tensor], receives: Mapping[int, Any]) -> dict[int, torch.Tensor]:
         for peer, tensor in sends.items():
-            self._queues[self._rank, peer].put(tensor.clone())
-        return {peer: self._next(peer) for peer in receives}
+            self._put(peer, tensor.clone())
+        return {peer: self._next(peer).to(self._device) for peer in receives}
+
+    def _put(self, peer: int, tensor: torch.Tensor) -> None:
+        while True:
+            try:
+                return self._queues[self._rank, peer].put(tensor, timeout=1.0)
+            except queue.Full:
+                self._others_go_on()
 
     def _next(self, peer: int) -> torch.Tensor:
         while True:
             try:
                 return self._queues[peer, self._rank].get(timeout=1.0)
             except queue.Empty:
-                if self._failed.is_set():
-                    raise PartyError("another party failed") from None
+                self._others_go_on()
+
+    def _others_go_on(self) -> None:
+        if self._failed.is_set():
+            raise PartyError("another party failed") from None
 
     def advance(self) -> None: ...
 
@@ -48,14 +60,17 @@ class MemoryWire:
     def close(self) -> None: ...
 
 
-def run_threads(roster: Roster, program: Callable[[Session], Any]) -> list[Any]:
-    """Results by rank; the first party's error is raised."""
+def run_threads(roster: Roster, program: Callable[[Session], Any], device: str = "cpu", ahead: int = 0) -> list[Any]:
+    """Results by rank; the first party's error is raised. `device`: of all compute parties. `ahead`: how many messages
+    may lie on a way before whoever sends waits; 0: any number."""
     pairs = [tuple(link) for link in roster.links()]
-    queues = {pair: queue.SimpleQueue() for i, j in pairs for pair in ((i, j), (j, i))}
+    queues: dict[tuple[int, ...], Any]
+    queues = {pair: queue.Queue(ahead) if ahead else queue.SimpleQueue() for i, j in pairs for pair in ((i, j), (j, i))}
     failed, results, errors = threading.Event(), [None] * roster.size, []
 
     def party(rank: int) -> None:
-        session = Session(roster, rank, MemoryWire(rank, queues, failed))
+        own = device if rank in roster.compute else "cpu"
+        session = Session(roster, rank, MemoryWire(rank, queues, failed, own), device=own)
         try:
             session.agree(b"sweep")
             results[rank] = program(session)

@@ -24,6 +24,11 @@ and, where it applies, by the same names and in the same units in all files
     relative    |w - w'| / |w'|, w' those of the reference; `worst`: the largest |w_j - w'_j| / |w'_j|
     accuracy    of the weights on the table trained on, or on `accuracy_on`
     seen        who sees what besides the final weights, in words
+    name, value, unit      of a figure that is one number: what a device does in a second, say
+    peer        what one would use instead: its name and value, in the same unit, or why that was not measured; `ratio`:
+                how many times better than it
+    roofline    what bounds the figure on this device, the best value that it allows, and the share of it; `target`:
+                what was to be reached; `device`: its name; `spread`: half the middle half of repeats, over the median
     not_measured   the reason why there are no figures; `refused`: the error with which the system refused, by design
 
     stamp = Stamp(seed=1)

@@ -1,7 +1,8 @@
 """CrypTen 0.4.1 as it is shipped: its matmul, its sigmoid (exponential and reciprocal), 16 fractional bits, Gloo.
 
 `provider` of the specification: "TTP", a third process deals and rank 0 asks it for each tuple; "TFP", rank 0 deals
-itself, and so can read everything. `fraction_bits`: others than CrypTen's 16; `model`: "linear" leaves the sigmoid out.
+itself, and so can read everything. `fraction_bits`: others than CrypTen's 16; `model`: "linear" leaves the sigmoid out;
+`device`: of all tensors, both parties on one.
 The only change is the stub for its ONNX converter, without which it cannot be imported (`mpcfl.world._crypten`).
 
 Bytes are its own count, halved: it counts what is sent and what is received. At rank 0 what goes to and from the dealer
@@ -36,14 +37,15 @@ def main() -> None:
     crypten.init()
     x, y = stage.table()
     n, rate, size = len(x), stage.spec["rate"], stage.spec["batch"] or len(x)
-    shared_x = crypten.cryptensor(torch.cat([torch.tensor(x), torch.ones(n, 1)], dim=1).float(), src=0)
-    shared_y = crypten.cryptensor(torch.tensor(y).float(), src=0)
+    device = stage.spec.get("device", "cpu")
+    shared_x = crypten.cryptensor(torch.cat([torch.tensor(x), torch.ones(n, 1)], dim=1).float().to(device), src=0)
+    shared_y = crypten.cryptensor(torch.tensor(y).float().to(device), src=0)
     crypten.cfg.communicator.verbose = True
     communicator = crypten.communicator.get()
 
     def fit(iterations: int) -> dict[str, Any]:
         communicator.reset_communication_stats()
-        w = crypten.cryptensor(torch.zeros(x.shape[1] + 1))
+        w = crypten.cryptensor(torch.zeros(x.shape[1] + 1, device=device))
         for rows in stage.batches(n, iterations):
             part = shared_x[rows]
             z = part.matmul(w)

@@ -1,0 +1,124 @@
+"""scripts/bench_gpu.py: every figure on the CPU at tiny sizes, what a row has, and that one failure is one row's."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`gpu("ring")`: the module measuring.gpu.ring, as the script sees it; `gpu("")`: the script."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    return lambda name: importlib.import_module(f"measuring.gpu.{name}" if name else "bench_gpu")
+
+
+@pytest.fixture
+def small(gpu: Any) -> tuple[Any, Any, Any]:
+    clock, size = gpu("clock").Clock(torch.device("cpu"), budget=0.0, least=2), gpu("peaks").SMALL
+    return clock, gpu("peaks").Peaks(clock, size), size
+
+
+def script(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPTS / "bench_gpu.py"), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS.parent)}
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+
+
+def test_every_part_makes_the_rows_that_it_names(gpu: Any, small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu("crypten"), "iteration", lambda clock, size: 12.5)
+    for names, maker in gpu("").parts(*small).values():
+        made = list(gpu("").rows(names, maker))
+        assert [row["name"] for row in made] == names
+        for row in made:
+            if row["name"] == "choices":
+                assert row["not_measured"] == "Triton has no kernels for cpu devices" and len(row["table"]) == 12
+                continue
+            assert row["value"] > 0 and row["figure"] == "gpu" and row["case"] == row["name"] and row["unit"]
+            if "peer" in row:
+                assert row["ratio"] > 0 and row["peer"]["value"] > 0
+            if "roofline" in row:
+                assert row["roofline"]["share"] > 0
+            gpu("").line(row)
+
+
+def test_a_part_that_fails_is_rows_with_the_reason(gpu: Any) -> None:
+    def maker() -> Any:
+        yield {"name": "one", "value": 1.0}
+        raise MemoryError("out of memory")
+
+    first, *others = gpu("").rows(["one", "two", "three"], maker)
+    assert first == {"name": "one", "value": 1.0}
+    assert [(row["name"], row["not_measured"]) for row in others] == [
+        ("two", "MemoryError: out of memory"),
+        ("three", "MemoryError: out of memory"),
+    ]
+
+
+def test_a_peer_that_fails_leaves_our_figure(gpu: Any) -> None:
+    def peer() -> float:
+        raise RuntimeError("no such operator\nand much more")
+
+    row = gpu("figure").row("a", 2.0, "s", peer=("theirs", peer), target=1.0, less_is_better=True)
+    assert row["value"] == 2.0 and not row["reached"] and "ratio" not in row
+    assert row["peer"] == {"name": "theirs", "not_measured": "RuntimeError: no such operator"}
+    assert "theirs: not measured" in gpu("").line(row)
+
+
+@pytest.mark.parametrize(("less", "ratio", "share", "reached"), [(True, 2.0, 0.25, False), (False, 0.5, 4.0, True)])
+def test_ratios_and_shares_are_of_how_good_a_figure_is(
+    gpu: Any, less: bool, ratio: float, share: float, reached: bool
+) -> None:
+    row = gpu("figure").row(
+        "a", 4.0, "s", less_is_better=less, peer=("p", lambda: 8.0), roofline=("bytes", 1.0), target=3.0
+    )
+    assert (row["ratio"], row["roofline"]["share"], row["reached"]) == (ratio, share, reached)
+
+
+def test_a_product_that_is_wrong_is_not_timed(gpu: Any, small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu("ring"), "matmul", lambda a, b: a)
+    (row,) = gpu("").rows(["ring_product_64"], lambda: [gpu("ring").ring_product(*small)])
+    assert "other ring elements" in row["not_measured"]
+
+
+def test_one_party_alone_does_the_iterations_of_a_run(gpu: Any, small: Any) -> None:
+    """What comes back is what was sent, of the right shape: the party neither waits nor notices."""
+    found = gpu("solo").iterations(small[0], rows=60, columns=3, count=6)
+    assert found["whole"].repeats == 3 and found["whole"].seconds > 0 and found["kernels"] == {}
+
+
+def test_the_script_writes_rows_in_the_format_of_all_results(tmp_path: Path) -> None:
+    options = ["--device", "cpu", "--small", "--out", str(tmp_path), "--only", "chacha20", "peaks"]
+    assert "chacha20" in script(*options).stdout
+    rows = [json.loads(line) for line in (tmp_path / "gpu.jsonl").read_text().splitlines()]
+    assert [row["name"] for row in rows] == ["chacha20", "peaks"]
+    for row in rows:
+        assert {"seed", "run", "machine", "versions"} <= set(row)
+        assert (row["device"], row["how"]) == ("CPU", "measured")
+    assert (tmp_path / "gpu.svg").exists()
+
+
+@pytest.mark.slow
+def test_the_whole_script_runs_with_crypten_and_a_fit_of_its_own_process(tmp_path: Path) -> None:
+    script("--device", "cpu", "--small", "--out", str(tmp_path))
+    rows = {row["name"]: row for row in map(json.loads, (tmp_path / "gpu.jsonl").read_text().splitlines())}
+    assert {name for name, row in rows.items() if "not_measured" in row} == {"choices"}
+    assert rows["logistic_iteration_400x5"]["peer"]["value"] > 0
+    assert rows["logistic_fit_400x5"]["relative"] < 1e-3 and rows["logistic_fit_400x5"]["as_planned"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_it_says_so_and_measures_nothing(
+    gpu: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench_gpu.py"])
+    gpu("").main()
+    assert capsys.readouterr().out.startswith("nothing measured: there is no GPU")
