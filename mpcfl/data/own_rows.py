@@ -22,6 +22,7 @@ Rows = npt.NDArray[np.int64]
 ROW_BOUND = 32.0
 WEIGHT_BOUND = 16.0
 MEAN_BOUND = 2.0
+_ROW_MEAN, _ROW_SPARE = 3.0, 160.0  # a row may be far out in some columns, not in many
 _SPARE = 64.0  # for an owner with few rows in a batch, whose mean may be far from that of all
 _STANDARDISE = "bring the columns to mean 0 and variance 1, by constants that all parties agree on"
 
@@ -45,6 +46,12 @@ class Coded:
 def size_bound(facts: Facts, rows: int) -> float:
     """sum |x_ij| over the rows of a batch of this size stays below, for every column j."""
     return MEAN_BOUND * rows + _SPARE * len(facts.owners)
+
+
+def row_size(facts: Facts) -> float:
+    """sum |x_ij| over the columns of a row and its intercept stays below, for every row i."""
+    width = len(facts.features) + 1
+    return min(ROW_BOUND * width, _ROW_MEAN * width + _ROW_SPARE)
 
 
 Code = Callable[[Array, str, str], Coded]
@@ -122,6 +129,14 @@ def _check_sizes(rank: int, name: str, x: Array, held: Sequence[str], facts: Fac
     for column in map(int, np.flatnonzero(np.abs(x).max(axis=0, initial=0) > ROW_BOUND)):
         row = int(np.argmax(np.abs(x[:, column]) > ROW_BOUND)) + 1
         raise DataError(f"{name}: row {row}, column '{held[column]}': beyond {ROW_BOUND:g}", hint=_STANDARDISE)
+    owners = len(facts.owners) if facts.holders else 1
+    most = min(ROW_BOUND * x.shape[1], _ROW_MEAN * x.shape[1] + _ROW_SPARE / owners)
+    far = np.abs(x).sum(axis=1) > most
+    if far.any():
+        raise DataError(
+            f"{name}: row {int(np.argmax(far)) + 1}: its values add up to more than {most:g} in size",
+            hint=_STANDARDISE,
+        )
     first = 0 if facts.holders else sum(rows for other, rows in facts.rows.items() if other < rank)
     for rows in chosen:
         mine = rows[(rows >= first) & (rows < first + len(x))] - first

@@ -72,7 +72,7 @@ def check(
             )
     if _unset(found.get(IN_RANGE), ["range"]):
         raise GuardError(
-            "a row left the range in which the loss is right: |X w| came near its end",
+            "a row left the range in which the loss is right: |X w| came near its end, or was far beyond it",
             hint=hint,
         )
     if _unset(found.get(REACHED), ["solution"]):

@@ -4,7 +4,9 @@ z matters modulo the period of the series only, so z - r is opened modulo a turn
 sin(k z) = sin(k delta) cos(k r) + cos(k delta) sin(k r) is linear in what the dealer shared. The low bits of z are
 dropped share by share, which errs by less than one unit of 2^-scale for each party.
 
-The same tuples give the guard, at no cost: how many rows have left the range in which the series is the sigmoid.
+The same tuples give the guard, at no cost: how many rows have left the range in which the series is the sigmoid. The
+word that is opened holds z modulo many periods (2^16 in all) where z has bits for them, and two more elements say
+whether a row is in another than its own (`mpcfl.protocols.turns`): the guard alone sees z modulo one.
 """
 
 from __future__ import annotations
@@ -20,12 +22,14 @@ from mpcfl.errors import HeadroomError
 from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.harmonics import Series
 from mpcfl.protocols.rounds import Protocol
+from mpcfl.protocols.turns import away, missing
 from mpcfl.ring.blank import blank
 from mpcfl.ring.waves import ANGLE_BITS, Coefficients, combine, tables
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
 
 GUARD_SCALE = 16
+SEEN_BITS = 16  # of z in front of the point, at most: the others of a word are fractional
 STRETCH = 1 << 18  # elements of tables that are dealt at a time: 2 MB stay in a cache, whatever the rows are
 
 
@@ -35,17 +39,21 @@ def sigmoid(
     """(factor * sigmoid(z), guard), of z's shape; with `slope` (factor * sigmoid(z), guard, factor * sigmoid'(z)).
 
     The first and the last at table_scale + scale, not truncated: the next product takes it as it is. guard at
-    table_scale + 16: 0 for a row within half the range, 1/2 at its end, 1 from 1.3 times it. `factor`: public, worked
-    into the coefficients. z may wrap, at any scale that leaves room for a period of the series, 64 - log2(4 range) at
-    most, else HeadroomError. Rounding has no bias but for the dealer's, to nearest: 0.11 * 2^(-1.5 table_scale) of it.
-    Cost: 1 round, 4 bytes each; offline 2 terms elements each. The slope costs no more.
+    table_scale + 16: 0 for a row within half the range, 1/2 at its end, 1 from 1.3 times it, and a random element where
+    |z| passes 3 times the range, up to 2^16 or what z's scale leaves; `factor`: public, worked into the coefficients. z
+    may wrap, at any scale that leaves room for a period of the series, 64 - log2(4 range) at most, else HeadroomError.
+    Rounding has no bias but for the dealer's, to nearest: 0.11 * 2^(-1.5 table_scale) of it.
+    Cost: 1 round, 4 bytes each; offline 2 terms elements each, and 2 where z has bits for more than one period. The
+    slope costs no more.
     """
-    session, shape, terms, surplus = z.session, z.shape, series.terms, z.scale - series.scale
-    if surplus > 64 - ANGLE_BITS:
+    session, shape, terms, turns = z.session, z.shape, series.terms, turn_bits(series, z.scale)
+    if 64 - z.scale < series.period_bits:
         raise HeadroomError(
             f"{z.scale} bits of scale leave no room for a sigmoid of range {series.range}",
             hint="use a smaller range of the sigmoid",
         )
+    scale_of_word = series.scale - turns
+    surplus, low = z.scale - scale_of_word, ANGLE_BITS - turns
     masks: list[torch.Tensor] = []  # at the dealer only: r as a whole, for the tables
     count, stretch = math.prod(shape), STRETCH // (2 * terms)
 
@@ -54,20 +62,26 @@ def sigmoid(
 
         def derive(drawn: list[torch.Tensor]) -> list[torch.Tensor]:
             masks.extend(drawn)
-            return [tables(masks[0].reshape(-1)[start : start + size], terms, table_scale)]
+            piece = masks[0].reshape(-1)[start : start + size]
+            dealt = [tables(piece << turns, terms, table_scale)]
+            return [*dealt, missing(piece, low=low, width=ANGLE_BITS)] if turns else dealt
 
-        return Recipe("sigmoid", [] if start else [shape], [(2, terms, size)], derive)
+        return Recipe("sigmoid", [] if start else [shape], [(2, terms, size), *([(2, size)] if turns else [])], derive)
 
-    (r,), (shared,) = deal(session, recipe(0))
-    word = z._ring >> surplus if surplus >= 0 else z._ring << -surplus
-    (delta,) = yield [Masked(Share(session, word - r, scale=series.scale, bound=1.0), ANGLE_BITS, "sigmoid")]
-    pieces, angles = [], delta.reshape(-1)
+    (r,), shared = deal(session, recipe(0))
+    word = (z._ring + (1 << surplus >> 1)) >> surplus if surplus >= 0 else z._ring << -surplus
+    (delta,) = yield [Masked(Share(session, word - r, scale=scale_of_word, bound=1.0), ANGLE_BITS, "sigmoid")]
+    pieces, words = [], delta.reshape(-1)
     for start in range(0, max(count, 1), stretch):
         if start:
-            _, (shared,) = deal(session, recipe(start))
+            _, shared = deal(session, recipe(start))
         if session.holds_shares:
-            piece = angles[start : start + stretch]
-            pieces.append(combine(piece, shared, _coefficients(series, factor, scale, slope)))
+            piece = words[start : start + stretch]
+            angles = (piece << turns) & ((1 << ANGLE_BITS) - 1) if turns else piece
+            value, guard, *rest = combine(angles, shared[0], _coefficients(series, factor, scale, slope))
+            if turns:
+                guard = guard + away(session, piece, shared[1], low=low, width=ANGLE_BITS)
+            pieces.append((value, guard, *rest))
     value = guard = steep = blank(shape)
     if session.holds_shares:
         value, guard, *rest = (_joined(parts).reshape(shape) for parts in zip(*pieces, strict=True))
@@ -79,6 +93,11 @@ def sigmoid(
         Share(session, guard, scale=table_scale + GUARD_SCALE, bound=1.1),
     )
     return (*found, Share(session, steep, scale=table_scale + scale, bound=0.3 * abs(factor))) if slope else found
+
+
+def turn_bits(series: Series, scale: int) -> int:
+    """2^bits periods of the series are told apart, for z at `scale`."""
+    return max(0, min(64 - scale, SEEN_BITS) - series.period_bits)
 
 
 def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -19,6 +19,7 @@ import torch
 from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.truncation import logical_shift
+from mpcfl.protocols.turns import CASES, away, missing
 from mpcfl.ring.blank import blank
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public, require_headroom
@@ -96,11 +97,21 @@ def _needed(x: Share, thresholds: Sequence[int], drop: int) -> int:
 
 
 def steps(x: Share, thresholds: Sequence[int], words: Words, factor: Share | None = None) -> Protocol:
-    """(b, b * factor), both x.shape + (K,): b_k = [x >= theta_k] at scale 0 for K ring elements at x's scale.
+    """(b, b * factor) of `watched_steps`, without what is away."""
+    bits, products, _ = yield from watched_steps(x, thresholds, words, factor)
+    return bits, products
+
+
+def watched_steps(
+    x: Share, thresholds: Sequence[int], words: Words, factor: Share | None = None, turn: int | None = None
+) -> Protocol:
+    """(b, b * factor, away), the first two x.shape + (K,): b_k = [x >= theta_k], scale 0, of K elements at x's scale.
 
     factor: x.shape, default x itself. A bit within 2^(drop - 1) ring units of its threshold may be either; it is the
-    same in both results. Cost: 2 rounds, 8 bytes an element of x (and as many of another factor) and 1 byte a
-    threshold; offline words.elements an element of x and 2 words.half a threshold: 12 and 16 at 16 bits.
+    same in both results. away: x.shape, at scale 0, 0 where |x| is at most 3/8 of 2^turn ring units, a random element
+    where it is more than 5/8, however far beyond the words; None without `turn`. Cost: 2 rounds, 8 bytes an element of
+    x (and as many of another factor) and 1 byte a threshold; offline words.elements an element of x and 2 words.half a
+    threshold: 12 and 16 at 16 bits; with `turn` 4 an element of x.
     """
     session, shape = x.session, x.shape
     if factor is not None and factor.shape != shape:
@@ -108,8 +119,9 @@ def steps(x: Share, thresholds: Sequence[int], words: Words, factor: Share | Non
     small = (*shape, len(thresholds))
     known: list[torch.Tensor] = []  # at the dealer only: the mask of x, for the second recipe
     masks = [shape, small] if factor is None else [shape, small, shape]
-    second = Recipe("steps", masks, [(*small, words.half)] * 2, lambda m: _second(known, m, words))
-    (r, q, *rest), (table, times) = deal(session, second)
+    derived = [(*small, words.half)] * 2 + ([] if turn is None else [(CASES, *shape)])
+    second = Recipe("steps", masks, derived, lambda m: _second(known, m, words, turn))
+    (r, q, *rest), (table, times, *turns) = deal(session, second)
     first = Recipe("steps", [], [(*shape, words.elements)], lambda _: [digit_tables(known[0], words)], lane=8)
     _, (digits,) = deal(session, first)
 
@@ -131,10 +143,13 @@ def steps(x: Share, thresholds: Sequence[int], words: Words, factor: Share | Non
         flipped = (sign ^ (c2 >> len(words.digits))) & 1
         at = (c2 & (words.half - 1))[..., None]
         found, found_r = (torch.gather(part, -1, at).squeeze(-1) for part in (table, times))
-        turn = 1 - 2 * flipped
-        bits = add_public(session, found * turn, flipped)
-        products = (whole[..., None] * found - found_r) * turn + factor._ring[..., None] * flipped
-    return Share(session, bits, scale=0, bound=1.0), factor._like(products, factor.bound)
+        sign = 1 - 2 * flipped
+        bits = add_public(session, found * sign, flipped)
+        products = (whole[..., None] * found - found_r) * sign + factor._ring[..., None] * flipped
+    gone = None
+    if turn is not None:
+        gone = Share(session, away(session, c, turns[0], low=turn, cases=CASES), scale=0, bound=0.0)
+    return Share(session, bits, scale=0, bound=1.0), factor._like(products, factor.bound), gone
 
 
 def read_digits(digits: torch.Tensor, d: torch.Tensor, words: Words) -> torch.Tensor:
@@ -162,12 +177,13 @@ def digit_tables(r: torch.Tensor, words: Words) -> torch.Tensor:
     return torch.cat(tables, -1).view(torch.int64)
 
 
-def _second(known: list[torch.Tensor], masks: list[torch.Tensor], words: Words) -> list[torch.Tensor]:
-    """`bit_table`, and the same times the mask of the factor."""
+def _second(known: list[torch.Tensor], masks: list[torch.Tensor], words: Words, turn: int | None) -> list[torch.Tensor]:
+    """`bit_table`, the same times the mask of the factor, and what is missing for x to be in turn 0."""
     r, q, *rest = masks
     known.append(r)
     table = bit_table(r, q, words)
-    return [table, table * (rest[0] if rest else r)[..., None, None]]
+    derived = [table, table * (rest[0] if rest else r)[..., None, None]]
+    return derived if turn is None else [*derived, missing(-r, low=turn, cases=CASES)]
 
 
 def bit_table(r: torch.Tensor, q: torch.Tensor, words: Words) -> torch.Tensor:

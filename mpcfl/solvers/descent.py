@@ -158,7 +158,7 @@ def _step(
         change = yield from change
     w = (state.w - change).within(scales.travelled)  # Scales: the penalty can only shorten the way
     w = yield from objective.penalty.shrink(w, scales.rate, features)
-    return State(w, state.w, state.left if gone is None else state.left + gone)
+    return State(w, state.w, state.left + gone)
 
 
 def _ahead(state: State, momentum: float, scales: Scales) -> Share:

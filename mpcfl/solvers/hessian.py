@@ -37,10 +37,11 @@ def require_curvature(objective: Objective, solver: str) -> None:
 
 
 def scales_of(facts: Facts, objective: Objective, *, finer: int = 0) -> Scales:
-    """The objective divided by rows + l2: its gradient as it is, no learning rate."""
+    """The objective divided by rows + l2: its gradient as it is, no learning rate. `finer`: of a periodic loss, whose
+    guard then sees one period."""
     rows = facts.training_rows
     rate = 1 / (rows + objective.penalty.l2)
-    return Scales(facts, objective, rows=rows, rate=rate, travelled=FARTHEST, finer=finer)
+    return Scales(facts, objective, rows=rows, rate=rate, travelled=FARTHEST, finer=finer, sighted=not finer)
 
 
 def squares_of(facts: Facts, objective: Objective) -> float:

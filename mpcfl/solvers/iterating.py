@@ -40,8 +40,9 @@ def iterated(
     iterations: int,
     check_every: int,
     keeper: Keeper,
-) -> S:
-    """The state after step(objective, state, k) for k = 0 ... iterations - 1, from `fresh` or from a checkpoint.
+) -> tuple[S, Objective]:
+    """The state after step(objective, state, k) for k = 0 ... iterations - 1, from `fresh` or from a checkpoint; the
+    objective of the last step.
 
     Where the loss can be widened, a bit says every `check_every` iterations whether all rows stayed in its range; if
     not, the run goes back to the last check, and on from there with the wider loss. Cost: that of the steps; a check 4
@@ -61,4 +62,4 @@ def iterated(
             checked = done, state
         else:
             objective, (done, state) = replace(objective, loss=wider), checked
-    return state
+    return state, objective

@@ -94,7 +94,7 @@ def train_newton(
     def step(objective: Objective, state: NewtonState, k: int) -> Protocol:
         return newton_step(Problem(rows, objective, scales, features, squares), state, curved=k > 0)
 
-    state = iterated(
+    state, _ = iterated(
         session,
         "Newton",
         NewtonState(w=w, inverse=inverse, change=w, left=left),

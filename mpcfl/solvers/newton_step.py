@@ -50,7 +50,7 @@ class Problem:
 def newton_step(problem: Problem, state: NewtonState, *, curved: bool) -> Protocol:
     """The state after one more step: by a new inverse where `curved`, by the last one otherwise."""
     scales, loss, inverse = problem.scales, problem.objective.loss, Pinned(state.inverse)
-    z, _ = yield from parallel(predictor(problem.rows, state.w, scales), inverse.opening())
+    (z, away), _ = yield from parallel(predictor(problem.rows, state.w, scales), inverse.opening())
     derivative = loss.with_curvature if curved else loss.derivative
     value, gone, *curvature = yield from derivative(z, bits=scales.bits, factor=scales.factor)
     move = _solved(problem, value, inverse, state.w)
@@ -59,8 +59,7 @@ def newton_step(problem: Problem, state: NewtonState, *, curved: bool) -> Protoc
         found, change = yield from doubled(residual, _sums(state.inverse, change), STEPS)
     else:
         found, change = state.inverse, (yield from move)
-    gone = count(gone)
-    left = state.left if gone is None else state.left + gone
+    left = state.left + count(gone, away)
     w = (state.w - change.at_scale(state.w.scale)).within(FARTHEST)
     return NewtonState(w=w, inverse=found, change=change, left=left)
 

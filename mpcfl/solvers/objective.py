@@ -34,7 +34,9 @@ class Loss(ABC):
     slope: float
     """No |derivative - response| is larger, within the range."""
     predictor_bits: int
-    """z needs so many bits in front of the point: its period, or its range and a sign."""
+    """z has so many bits in front of the point: no z within 0.9 times 2^predictor_bits is out of the guard's sight."""
+    period_bits = 0
+    """Where f is periodic: 2^period_bits is a multiple of its period, so for f itself so many bits are enough."""
     range_hint: str
     """What to change when a row leaves the range."""
     rounds = 1
@@ -56,7 +58,7 @@ class Loss(ABC):
     """What the intercept that was trained lacks, public."""
 
     periodic = False
-    """f depends on z modulo 2^predictor_bits only: z may have more bits than the ring has left."""
+    """f depends on z modulo 2^period_bits only: z may have more bits than the ring has left."""
     curvature_bound: float | None = None
     """f' is nowhere larger; None where nothing is known: then there is no second-order solver for it."""
     has_curvature = False
@@ -68,8 +70,8 @@ class Loss(ABC):
 
     @abstractmethod
     def derivative(self, z: Share, *, bits: int, factor: float) -> Protocol:
-        """(factor * f(z) at scale 2 bits, guard or None). The guard, like z and at `guard_scale`: 0 while a row is well
-        within the range, 1/2 at its end, 1 or more beyond. `factor`: public, in [1/2, 1)."""
+        """(factor * f(z) at scale 2 bits, guard). The guard, like z and at `guard_scale`: 0 while a row is well within
+        the range, 1/2 at its end, 1 or more or a random element of the ring beyond. `factor`: public, in [1/2, 1)."""
 
     def with_curvature(self, z: Share, *, bits: int, factor: float) -> Protocol:
         """What `derivative` gives, and factor * f'(z) at scale 2 bits. Only where the loss `has_curvature`."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from mpcfl.data.facts import Facts
-from mpcfl.data.own_rows import WEIGHT_BOUND, size_bound
+from mpcfl.data.own_rows import WEIGHT_BOUND, row_size, size_bound
 from mpcfl.data.rows import Layout, Vector
 from mpcfl.errors import HeadroomError, JobError
 from mpcfl.protocols.rounds import Protocol
@@ -23,6 +23,8 @@ _LEAST = 16  # bits of the weights below which a run would be of no use
 _LARGEST = 16  # bits of each factor of a gradient: more would gain nothing
 _AHEAD = 3.0  # momentum looks at most so many times further than the weights have travelled
 _RING = 64
+_SEEN = 0.9  # of 2^predictor_bits: as large may |X w| be, and the guard of the loss sees it
+_OFFSET = 2.0**-4  # of the same: as large may an offset be
 
 
 class Scales:
@@ -32,8 +34,11 @@ class Scales:
     so that no public factor is left. rate: learning rate over rows. `travelled`: public bound of every weight.
     `decay`: public bound of l2 w, default l2 `travelled`; 0: the solver takes care of it, the gradient is without.
     `finer`: bits that the point of the gradient may have beyond those of the weights. `moved`: public bound of what the
-    solver adds to the weights besides, `moved_finer` bits beyond them. JobError: the penalty would make them swing.
-    HeadroomError: too few bits are left.
+    solver adds to the weights besides, `moved_finer` bits beyond them. `sighted`: whether z has bits for more than one
+    period of a periodic loss; if not, the solver has to look at the rows again at the end. JobError: the penalty would
+    make the weights swing. HeadroomError: too few bits are left.
+
+    `turn`: weights beyond 5/8 of 2^turn are noticed; with smaller ones no |z| is beyond what the loss sees.
 
     `pace`: public, what errors of rows are multiplied by, at PACE_BITS, in a training by the scales `paced`; None: in
     no training.
@@ -51,6 +56,7 @@ class Scales:
         finer: int = 0,
         moved: float = 0.0,
         moved_finer: int = 0,
+        sighted: bool = True,
         pace: float | None = None,
     ) -> None:
         loss, l2 = objective.loss, objective.penalty.l2
@@ -69,7 +75,8 @@ class Scales:
         self.bits = min(_LARGEST, math.floor((finest - math.log2(self.total)) / 3))
         self.weights = min(
             3 * self.bits - _PENALTY_BITS,
-            _RING - loss.predictor_bits - self.bits - finer,
+            3 * self.bits + self.shift - 1,  # of a gradient there is something to drop
+            _RING - (loss.predictor_bits if sighted else loss.period_bits) - self.bits - finer,
             _BITS - math.ceil(math.log2(_AHEAD * travelled + 1)),
             _BITS - moved_finer - math.ceil(math.log2(moved + 1)),
         )
@@ -79,6 +86,8 @@ class Scales:
                 hint="use smaller batches, fewer iterations, less momentum or a smaller penalty",
             )
         self.predictor = self.bits + self.weights + finer
+        seen = _SEEN * 2.0**loss.predictor_bits / row_size(facts)
+        self.turn = min(math.floor(math.log2(seen / 0.625)), _RING - 2 - self.weights - finer)
 
     @property
     def step(self) -> float:
@@ -113,13 +122,14 @@ def layout_of(facts: Facts, objective: Objective, scales: Scales, fit_intercept:
     has_offset = loss.has_offset or aside.offset is not None or aside.exposure is not None
     if has_offset and columns:
         raise JobError("[model] offset and exposure are for two classes", hint="leave them out, or [model] classes")
+    largest = min(_OFFSET * 2.0**loss.predictor_bits, 2.0 ** (_RING - 2 - scales.predictor))
     response = Vector(scale=2 * scales.bits, bound=loss.slope, factor=scales.factor, columns=columns)
     return Layout(
         scale=scales.bits,
         fit_intercept=fit_intercept,
         code=loss.code,
         response=response if loss.has_response else None,
-        offset=Vector(scale=scales.predictor, bound=2.0 ** (loss.predictor_bits - 1)) if has_offset else None,
+        offset=Vector(scale=scales.predictor, bound=largest) if has_offset else None,
         signed=loss.signed,
         weighted=_weighted(facts, objective),
         target=loss.target if facts.test_fraction else None,
@@ -128,21 +138,21 @@ def layout_of(facts: Facts, objective: Objective, scales: Scales, fit_intercept:
 
 def row_gradient(rows: PinnedRows, at: Share, objective: Objective, scales: Scales, penalised: int) -> Protocol:
     """(total, gone): factor * (X.T (f(z) - response) + l2 w) at scale 3 bits, without the second term where the scales
-    have no decay; how many rows have left the range, (), or None. at: (d', ...), its first `penalised` rows under the
+    have no decay; how many rows have left the range, (). at: (d', ...), its first `penalised` rows under the
     penalty. Cost: 2 rounds and that of the loss."""
-    z = yield from predictor(rows, at, scales)
+    z, away = yield from predictor(rows, at, scales)
     value, gone = yield from objective.loss.derivative(z, bits=scales.bits, factor=scales.factor)
     total = yield from pulled_back(rows, value, objective, scales)
     if scales.decay:
         total = with_decay(total, at, objective, scales, penalised)
-    return total.within(scales.total), count(gone, rows.mask)
+    return total.within(scales.total), count(gone, away, rows.mask)
 
 
 def predictor(rows: PinnedRows, at: Share, scales: Scales) -> Protocol:
-    """z = X at + offset. Cost: 1 round."""
-    z = yield from rows.x.times(at)
+    """(z = X at + offset; away (), as `Pinned.times_watched` has it, of the weights `at`). Cost: 1 round."""
+    z, away = yield from rows.x.times_watched(at, scales.turn)
     z = z.at_scale(scales.predictor)  # only its last bits matter where f is periodic: nothing is lost
-    return z if rows.offset is None else z + rows.offset
+    return (z if rows.offset is None else z + rows.offset), away
 
 
 def pulled_back(rows: PinnedRows, value: Share, objective: Objective, scales: Scales) -> Protocol:
@@ -165,10 +175,9 @@ def with_decay(total: Share, w: Share, objective: Objective, scales: Scales, pen
     return (total + decay).within(scales.total)
 
 
-def count(gone: Share | None, mask: torch.Tensor | None = None) -> Share | None:
-    """() rows have left the range; of those that count, where there is a mask."""
-    if gone is None:
-        return None
+def count(gone: Share, away: Share, mask: torch.Tensor | None = None) -> Share:
+    """() rows have left the range, of those that count where there is a mask; a random element where a weight is
+    `away`."""
     if mask is not None:
         gone = gone.times((mask != 0).to(torch.int64), bound=1.0)
-    return gone.reshape(-1).sum(0)
+    return gone.reshape(-1).sum(0) + away.divided_by_power(gone.scale)

@@ -24,9 +24,11 @@ STOP = "the last step was below the tolerance"
 
 
 def stayed(left: Share) -> Protocol:
-    """Bit (): less than half a row has left the range. Cost: 3 rounds."""
-    reached = yield from at_least(left, torch.tensor([1 << (left.scale - 1)]))
-    return -(reached[..., 0] - 1.0)
+    """Bit (): less than half a row has left the range, and nothing is away, which would have made `left` a random
+    element of the ring: that passes by a chance of 2^(scale of left - 64). Cost: 3 rounds."""
+    half = 1 << (left.scale - 1)
+    reached = yield from at_least(left, torch.tensor([-half, half]))
+    return reached[..., 0] - reached[..., 1]
 
 
 def in_range(left: Share) -> bool:

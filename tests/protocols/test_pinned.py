@@ -55,6 +55,27 @@ def test_times_takes_a_vector(parties: int) -> None:
     assert outcome.results[0].shape == outcome.results[parties].shape == (N,)
 
 
+@pytest.mark.parametrize("parties", PARTIES)
+@pytest.mark.parametrize(("size", "seen"), [(3 / 8, False), (-3 / 8, False), (5 / 8 + 1e-6, True), (-900.0, True)])
+def test_a_vector_is_watched_beside_the_product(size: float, seen: bool, parties: int) -> None:
+    """One element is as large as that, in turns of 2^10 at scale 20; nothing more is opened."""
+    rng = np.random.default_rng(6)
+    x, v = full_range(rng, N, D), torch.from_numpy(rng.integers(-(2**28), 2**28, (D, C)))
+    v[3, 1] = int(size * 2**30)
+
+    def program(session: Session, x: Share, v: Share) -> tuple[Share, Share]:
+        pinned = Pinned(x)
+        run(session, pinned.opening())
+        product, away = run(session, pinned.times_watched(v, 10))
+        return product, away
+
+    outcome = evaluate(parties, program, Given(x, 0), Given(v, 20))
+    assert torch.equal(outcome.ring(0), exact_product(x, v))
+    assert (abs(int(outcome.ring(1))) > 2**40) if seen else (int(outcome.ring(1)) == 0)
+    assert outcome.cost("online")["pinned product"][2] == 8 * D * C * (parties - 1)
+    assert outcome.cost("offline", parties)["pinned product"][2] == 8 * (N * C + 4 * D * C)
+
+
 def test_times_is_exact_for_edge_values() -> None:
     pairs = list(itertools.product(EDGES, EDGES))
     x, v = wrapped(a for a, _ in pairs).reshape(len(EDGES), -1), wrapped(EDGES).reshape(-1, 1)

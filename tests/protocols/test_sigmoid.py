@@ -17,7 +17,7 @@ from mpcfl.sharing.share import Share
 from mpcfl.world.session import Session
 from tests.evaluation import PARTIES, UNLIKELY, Given, Outcome, dry, evaluate, full_range, uniformity
 
-TABLES, SCALE, Z = 16, 16, 40
+TABLES, SCALE, Z, ONE_PERIOD = 16, 16, 40, 57  # at the last, the ring holds one period
 SERIES = Series(32, 32)
 ROWS = torch.linspace(-31, 31, 311, dtype=torch.float64)
 
@@ -65,13 +65,15 @@ def noise(series: Series, scale: int = SCALE) -> float:
 @pytest.mark.parametrize("parties", PARTIES)
 @pytest.mark.parametrize("series", [Series(8, 8), Series(16, 12), SERIES], ids=str)
 def test_the_sigmoid_is_the_series_over_its_range(series: Series, parties: int) -> None:
-    """No bias but that of the bits of z that each party drops; the series is the sigmoid as far as its terms go."""
+    """Without bias: what parties round off of z, to 16 bits, is nothing beside the rest.
+
+    The series is the sigmoid as far as its terms go."""
     z = torch.linspace(-series.range, series.range, 1001, dtype=torch.float64)
     for factor in (1.0, 0.75, -0.6):
         outcome = opened(parties, z, series, factor=factor)
         off = real(outcome, 0) - factor * in_the_clear(z, series)[0]
         assert np.abs(off).max() < 6.5 * noise(series)
-        assert abs(off.mean()) < 6 * noise(series) / math.sqrt(len(z)) + parties * 2.0**-series.scale
+        assert abs(off.mean()) < 6 * noise(series) / math.sqrt(len(z)) + parties * 2.0**-16
         assert 0 < off.std() < 1.2 * noise(series)
         assert outcome.results[0][0].bound >= np.abs(real(outcome, 0)).max()
     assert np.abs(in_the_clear(z, series)[0] - exact(z)).max() < 4e-4
@@ -125,9 +127,10 @@ def test_a_z_that_wraps_counts_by_its_period(parties: int) -> None:
     ring = full_range(np.random.default_rng(parties), 500)
     outcome = opened(parties, Given(ring, 50, 2.0**13))
     reduced = torch.from_numpy(np.remainder(ring.numpy(), 2**57).astype(np.float64) * 2.0**-50)
-    sigmoid_, guard, _ = in_the_clear(reduced)
-    assert np.abs(real(outcome, 0) - sigmoid_).max() < 6.5 * noise(SERIES)
-    assert np.abs(real(outcome, 1) - guard).max() < 6.5 * noise(SERIES, GUARD_SCALE)
+    assert np.abs(real(outcome, 0) - in_the_clear(reduced)[0]).max() < 6.5 * noise(SERIES)
+    once = opened(parties, Given(ring, ONE_PERIOD, 2.0**6))
+    guard = in_the_clear(torch.from_numpy(ring.numpy().astype(np.float64) * 2.0**-ONE_PERIOD))[1]
+    assert np.abs(real(once, 1) - guard).max() < 6.5 * noise(SERIES, GUARD_SCALE)
 
 
 def test_z_may_have_any_shape() -> None:
@@ -153,8 +156,29 @@ def test_the_dealers_rounding_has_a_mean_that_is_as_good_as_nothing() -> None:
 
 def test_the_guard_counts_rows_that_leave_the_range() -> None:
     z = torch.tensor([0.0, 15.9, -15.9, 32.0, -32.0, 42.0, -42.0], dtype=torch.float64)
-    found = real(opened(2, z), 1)
+    found = real(opened(2, given(z, ONE_PERIOD)), 1)
     assert np.abs(found - [0, 0, 0, 0.5, 0.5, 1, 1]).max() < 1e-3
+
+
+@pytest.mark.parametrize("parties", PARTIES)
+@pytest.mark.parametrize(("series", "scale", "seen"), [(SERIES, 40, 16), (SERIES, 52, 12), (Series(8, 8), 48, 16)])
+def test_a_row_in_another_period_is_seen_however_far_it_is(series: Series, scale: int, seen: int, parties: int) -> None:
+    """To the sum it adds a random element: none of two thousand is near 0. In its own period a row adds nothing."""
+    period, b = 4 * series.range, series.range
+    turns = torch.arange(1, 2**seen // period, dtype=torch.float64)
+    far = torch.cat([sign * turns * period + off for sign in (1, -1) for off in (-0.9 * b, 0.0, 0.4 * b)])
+    found = real(opened(parties, given(far, scale), series), 1)
+    assert (np.abs(found) > 1.0).all()
+    inside = torch.linspace(-0.99 * b, 0.99 * b, 2001, dtype=torch.float64)
+    found = real(opened(parties, given(inside, scale), series), 1)
+    assert np.abs(found - in_the_clear(inside, series)[1]).max() < 6.5 * noise(series, GUARD_SCALE) + 1e-4
+
+
+def test_rows_in_other_periods_do_not_cancel() -> None:
+    """As many a period up as down, at once and in one sum."""
+    z = torch.tensor([128.0, -128.0] * 1000, dtype=torch.float64)
+    for _ in range(3):
+        assert abs(real(opened(2, z), 1).sum()) > 1e3
 
 
 @pytest.mark.parametrize("parties", PARTIES)
@@ -163,14 +187,14 @@ def test_many_rows_that_stay_do_not_pass_for_one_that_leaves(gone: int, parties:
     """Rounded to nearest, 20000 rows alike could count a quarter of a row; noise alone is 0.005."""
     z = torch.full((20_000,), 9.0, dtype=torch.float64)
     z[:gone] = 45.0
-    found = real(opened(parties, z), 1).sum()
+    found = real(opened(parties, given(z, ONE_PERIOD)), 1).sum()
     assert abs(found - gone) < 6 * noise(SERIES, GUARD_SCALE) * math.sqrt(len(z)) < 0.05
 
 
 def test_the_guard_does_not_depend_on_the_factor() -> None:
     z = torch.tensor([3.0, 32.0, 50.0], dtype=torch.float64)
     for factor in (1.0, -0.3):
-        assert np.abs(real(opened(2, z, factor=factor), 1) - [0, 0.5, 1]).max() < 1e-3
+        assert np.abs(real(opened(2, given(z, ONE_PERIOD), factor=factor), 1) - [0, 0.5, 1]).max() < 1e-3
 
 
 # -- cost and view -----------------------------------------------------------------------------------------------------
@@ -186,7 +210,7 @@ def test_the_slope_is_for_nothing(parties: int) -> None:
     assert costs[0] == costs[1]
     assert costs[0] == (
         {"sigmoid": (1, others, 4 * n * others)},
-        {"sigmoid": (0, 1, 2 * SERIES.terms * n * 8)},
+        {"sigmoid": (0, 1, (2 * SERIES.terms + 2) * n * 8)},
     )
 
 
@@ -204,7 +228,7 @@ def test_tables_are_dealt_in_stretches_of_bounded_size(
         assert real(outcome, part).shape == shape
         assert (np.abs(real(outcome, part).reshape(-1) - wanted) < 6.5 * noise(SERIES)).all()
     assert outcome.cost("online")["sigmoid"] == (1, others, 4 * n * others)
-    dealt = {"sigmoid": (0, messages, 2 * SERIES.terms * n * 8)} if messages else {}
+    dealt = {"sigmoid": (0, messages, (2 * SERIES.terms + 2) * n * 8)} if messages else {}
     assert outcome.cost("offline", parties) == dealt
 
 

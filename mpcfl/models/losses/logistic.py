@@ -12,10 +12,11 @@ from mpcfl.errors import DataError, JobError
 from mpcfl.models.losses.class_weight import ClassWeight, weights_of
 from mpcfl.protocols.harmonics import Series, fingerprint
 from mpcfl.protocols.rounds import Protocol
-from mpcfl.protocols.sigmoid import sigmoid
+from mpcfl.protocols.sigmoid import SEEN_BITS, sigmoid
 from mpcfl.sharing.share import Share
 from mpcfl.solvers.objective import GUARD_SCALE, LABEL, Array, Loss
 
+_TURN_BITS = 7  # so many periods of the sigmoid are told apart
 _FINER = 2  # bits from tables to coefficients, whose rounding errors are the ones that count: each multiplies a cosine
 _HINT = "double [model] sigmoid.range, or lower the learning_rate or C; separable classes need a penalty"
 
@@ -39,7 +40,8 @@ class Logistic(Loss):
         self.series, self.classes, self.class_weight = series, 1 if classes == 2 else classes, class_weight
         self.target = LABEL if classes == 2 else None
         self.wider = tuple(wider)
-        self.predictor_bits = max(one.period_bits for one in (series, *wider))
+        self.period_bits = max(one.period_bits for one in (series, *wider))
+        self.predictor_bits = max(self.period_bits, min(self.period_bits + _TURN_BITS, SEEN_BITS))
         self.range_hint = _HINT
 
     def code(self, y: Array, name: str, target: str) -> Coded:

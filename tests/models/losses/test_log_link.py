@@ -112,7 +112,7 @@ def test_an_iteration_costs_what_one_of_logistic_regression_does(model: str) -> 
     assert after.cost().bytes - before.cost().bytes == 12 * n + 2 * 8 * d
     dealer = after.facts.owners[-1]
     dealt = after.cost("offline", dealer).bytes - before.cost("offline", dealer).bytes
-    assert dealt == 8 * (n + 20 * n + d + 2 * d), "two products, an exponential, a truncation"
+    assert dealt == 8 * (n + 4 * d + 20 * n + d + 2 * d), "two products, one watched, an exponential, a truncation"
 
 
 # ---- never silently wrong --------------------------------------------------------------------------------------------
