@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpcfl.baselines.costs import Costs
+from mpcfl.errors import HeadroomError
 
 Array = npt.NDArray[np.float64]
 COORDINATOR = "coordinator"
@@ -92,3 +93,13 @@ class InTheClear(Aggregation):
             for name, vector in vectors.of.items():
                 observer(View(vectors.iteration, COORDINATOR, vectors.what, name, vector.copy()))
         return costs.alone("compute", COORDINATOR, lambda: np.sum(list(vectors.of.values()), axis=0))
+
+
+def require_below(vector: Array, bound: float, what: str) -> None:
+    """HeadroomError, without the value, unless all of `vector` lies within the bound."""
+    bad = ~(np.abs(vector) <= bound)
+    if bad.any():
+        raise HeadroomError(
+            f"{what}: element {int(np.argmax(bad))} does not fit: its size must be at most {bound:g}",
+            hint="bring the columns to mean 0 and variance 1",
+        )

@@ -49,9 +49,9 @@ class CiphertextRows:
         totals: list[Any] = []
         for *columns, target in self._blocks:
             error = self._error(columns, target, w)
-            products = [column * error + self._zero for column in columns]
+            products = [column * error for column in columns]
             totals = [a + b for a, b in zip(totals, products, strict=True)] if totals else products
-        return [bytes(total.sum().serialize()) for total in totals]
+        return [bytes((total + self._zero).sum().serialize()) for total in totals]
 
     def _error(self, columns: Sequence[Any], target: Any, w: Array) -> Any:
         """f(z) - y. A weight that is zero at the scale is left out: it would give a ciphertext without secret."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpcfl.errors import HeadroomError, SetupError
+from mpcfl.errors import SetupError
 
 Array = npt.NDArray[np.float64]
 Message = list[bytes]
@@ -51,13 +51,3 @@ def optional(module: str, what: str) -> Any:
         return import_module(module)
     except ImportError:
         raise SetupError(f"{what} needs {module}", hint="type: pip install 'mpcfl[baselines]'") from None
-
-
-def require_below(vector: Array, bound: float, what: str) -> None:
-    """HeadroomError, without the value, unless all of `vector` lies within the bound."""
-    bad = ~(np.abs(vector) <= bound)
-    if bad.any():
-        raise HeadroomError(
-            f"{what}: element {int(np.argmax(bad))} does not fit: its size must be at most {bound:g}",
-            hint="bring the columns to mean 0 and variance 1",
-        )

@@ -1,8 +1,8 @@
 """CKKS (Cheon, Kim, Kim, Song 2017) by TenSEAL: vectors of reals, encrypted, that can be added and multiplied.
 
-Parameters keep 128 bits of security by the tables of homomorphicencryption.org, or SEAL refuses them. Decrypted values
-carry noise, and whoever learns them exactly learns something of the key (Li and Micciancio 2021): here everybody
-learns the weights that follow from them. That is a weakness of the design and not mended here.
+Parameters keep 128 bits of security by the tables of homomorphicencryption.org, or SEAL refuses them. That holds as
+long as nobody else learns what is decrypted: its noise says something of the secret key (Li and Micciancio 2021). Here
+all learn the weights, which follow from it; a weakness of the design, and not mended here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpcfl.baselines.encryption import Encryption, Encryptor, Message, optional, require_below
+from mpcfl.baselines.aggregation import require_below
+from mpcfl.baselines.encryption import Encryption, Encryptor, Message, optional
 
 Array = npt.NDArray[np.float64]
 

@@ -5,7 +5,8 @@ stay: without its shares of keys for those who leave. Each pair agrees on a key 
 gives for an iteration, the first of the pair adds it to its vector and the second subtracts it. The sum of all masked
 vectors modulo 2^64 is the sum of the vectors in fixed point.
 
-It is as cheap as sending gradients in the clear, and what is left to see is the sum in every iteration.
+It is as cheap as sending gradients in the clear, and what is left to see is the sum in every iteration. The public keys
+go through the coordinator, who must not exchange them for its own: in the paper they are signed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy.typing as npt
 import torch
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from mpcfl.baselines.aggregation import COORDINATOR, WEIGHTS_SEEN, Aggregation, Observer, Vectors, View
+from mpcfl.baselines.aggregation import COORDINATOR, WEIGHTS_SEEN, Aggregation, Observer, Vectors, View, require_below
 from mpcfl.baselines.costs import OFFLINE, Costs
 from mpcfl.ring.fixed import decode, encode
 from mpcfl.ring.prg import Stream, derive
@@ -53,8 +54,8 @@ class Masking:
 
     def masked(self, vector: Array, iteration: int) -> torch.Tensor:
         """(d + 1,) int64, uniform to whoever lacks one of the streams. Iterations rise: no mask comes twice."""
-        bound = 2.0**_ROOM / (len(self._streams) + 1)
-        ring = encode(vector, SCALE, bound=bound, name=f"the gradient of {self.name}")
+        require_below(vector, 2.0**_ROOM / (len(self._streams) + 1), f"the vector of {self.name}")
+        ring = encode(vector, SCALE)
         for other, stream in self._streams.items():
             mask = stream.operation(iteration).elements(len(ring))
             ring = ring + mask if self.name < other else ring - mask

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpcfl.baselines.encryption import Encryption, Encryptor, Message, optional, require_below
+from mpcfl.baselines.aggregation import require_below
+from mpcfl.baselines.encryption import Encryption, Encryptor, Message, optional
 
 Array = npt.NDArray[np.float64]
 SCALE = 40

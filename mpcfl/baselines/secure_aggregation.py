@@ -42,9 +42,7 @@ class SecureAggregation(Aggregation):
         """Offline: the key holder sends the public key to each participant."""
         public = costs.alone(OFFLINE, KEY_HOLDER, self.encryption.make_keys)
         costs.sent_before({KEY_HOLDER: len(public) * len(names)})
-        work = {
-            name: partial(self.encryption.encryptor, public, f"the gradient of {name}", len(names)) for name in names
-        }
+        work = {name: partial(self.encryption.encryptor, public, f"the vector of {name}", len(names)) for name in names}
         self._encryptors = costs.together(OFFLINE, work)
 
     def total(self, vectors: Vectors, costs: Costs, observer: Observer | None) -> Array:

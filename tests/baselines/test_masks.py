@@ -67,7 +67,7 @@ def test_no_mask_comes_twice() -> None:
 def test_a_gradient_that_might_leave_the_ring_is_refused_by_name_and_without_its_value() -> None:
     first, *_ = agreed()
     assert len(first.masked(np.array([2.0**30 / 3]), 0)) == 1
-    with pytest.raises(HeadroomError, match="the gradient of a") as caught:
+    with pytest.raises(HeadroomError, match="the vector of a: element 1") as caught:
         first.masked(np.array([0.0, 2.0**30 / 3 + 1]), 1)
     assert "357913942" not in str(caught.value)
 
