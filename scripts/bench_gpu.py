@@ -78,6 +78,8 @@ def main() -> None:
         print("nothing measured: there is no GPU that torch can use here (--device cpu --small tries the script)")
         return
     device = torch.device(options.device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     size = SMALL if options.small else FULL
     clock = Clock(device, budget=0.1 if options.small else 1.0)
     known = parts(clock, Peaks(clock, size), size)

@@ -12,7 +12,7 @@ from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol, run
 from mpcfl.protocols.turns import CASES, away, missing
 from mpcfl.ring.blank import blank
-from mpcfl.ring.product import gram, matmul, matmul_t
+from mpcfl.ring.product import gram, keep, matmul, matmul_pair, matmul_pair_t, matmul_t
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
 
@@ -53,6 +53,8 @@ class Pinned:
         pinned = object.__new__(cls)
         pinned.x, pinned.session = x, x.session
         pinned._mask, pinned._opened, pinned._whole_mask = None, e, whole_mask
+        keep(x._ring)
+        keep(e)
         return pinned
 
     def _keep(self, masks: list[torch.Tensor]) -> list[torch.Tensor]:
@@ -76,6 +78,8 @@ class Pinned:
             raise RuntimeError("a pinned matrix is opened once")
         masked, self._mask = self.x._like(self.x._ring - self._mask, self.x.bound), None
         (self._opened,) = yield [Masked(masked, protocol="pinned matrix")]
+        keep(self.x._ring)
+        keep(self._opened)
 
     def _share_of_mask(self) -> torch.Tensor:
         """[A] = [X] - E: nobody need keep what it expanded."""
@@ -102,7 +106,7 @@ class Pinned:
         (b,), (c, *turns) = deal(session, Recipe("pinned product", [v.shape], shapes, derive))
         (delta,) = yield [Masked(v._like(v._ring - b, v.bound), protocol="pinned product")]
         # X v = X delta + E b + A b
-        ring = matmul(self.x._ring, delta, matmul(self._e, b, c))
+        ring = matmul_pair(self.x._ring, delta, self._e, b, c)
         product = Share(session, ring, scale=self.x.scale + v.scale, bound=d * self.x.bound * v.bound)
         if low is None:
             return product, None
@@ -115,7 +119,7 @@ class Pinned:
         recipe = Recipe("pinned product", [u.shape], [(d, *u.shape[1:])], lambda m: [matmul_t(self._dealt(), m[0])])
         (b,), (c,) = deal(session, recipe)
         (delta,) = yield [Masked(u._like(u._ring - b, u.bound), protocol="pinned product")]
-        ring = matmul_t(self.x._ring, delta, matmul_t(self._e, b, c))
+        ring = matmul_pair_t(self.x._ring, delta, self._e, b, c)
         return Share(session, ring, scale=self.x.scale + u.scale, bound=n * self.x.bound * u.bound)
 
     def scaled_rows(self, s: Share) -> Protocol:

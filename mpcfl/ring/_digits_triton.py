@@ -24,7 +24,7 @@ def split(a: torch.Tensor, planes: torch.Tensor, reverse: bool) -> None:
 
 def combine(sums: torch.Tensor, out: torch.Tensor) -> None:
     (n, m), (places, rows, columns) = out.shape, sums.shape
-    grid = (triton.cdiv(m, _WIDE), triton.cdiv(n, _TALL))
+    grid = (triton.cdiv(n, _TALL), triton.cdiv(m, _WIDE))  # of the second dimension there may be 65535 only
     with torch.cuda.device_of(out):
         _combine[grid](sums, out, n, m, columns, rows * columns, PLACES=places, TALL=_TALL, WIDE=_WIDE)
 
@@ -47,11 +47,12 @@ def _split(
 
 @triton.jit(do_not_specialize=["n"])
 def _combine(sums, out, n, m, columns, plane, PLACES: tl.constexpr, TALL: tl.constexpr, WIDE: tl.constexpr):
-    row = tl.program_id(1).to(tl.int64) * TALL + tl.arange(0, TALL)[:, None]
-    column = tl.program_id(0) * WIDE + tl.arange(0, WIDE)[None, :]
+    row = tl.program_id(0).to(tl.int64) * TALL + tl.arange(0, TALL)[:, None]
+    column = tl.program_id(1) * WIDE + tl.arange(0, WIDE)[None, :]
     inside = (row < n) & (column < m)
     total = tl.load(out + row * m + column, mask=inside, other=0)
-    start = sums + row * columns + column
+    of = sums + row * columns + column
     for s in tl.static_range(PLACES):
-        total += tl.load(start + s * plane.to(tl.int64), mask=inside, other=0).to(tl.int64) << (8 * s)
+        total += tl.load(of, mask=inside, other=0).to(tl.int64) << (8 * s)
+        of += plane
     tl.store(out + row * m + column, total, mask=inside)

@@ -13,7 +13,7 @@ import triton.language as tl
 _TILE, _DEPTH = 32, 8
 _PROGRAMS = 528  # 4 for each multiprocessor of a large GPU
 _LEAST = 64  # terms of a program
-_VARYING = ["n", "k", "m", "span"]
+_VARYING = ["n", "k", "m", "span", "across"]
 
 
 def matmul(a: torch.Tensor, b: torch.Tensor, plus: torch.Tensor | None = None) -> torch.Tensor:
@@ -23,21 +23,22 @@ def matmul(a: torch.Tensor, b: torch.Tensor, plus: torch.Tensor | None = None) -
         out = torch.zeros(n, m, dtype=torch.int64, device=a.device)
     else:
         out = plus.clone(memory_format=torch.contiguous_format)
-    tiles = triton.cdiv(n, _TILE), triton.cdiv(m, _TILE)
-    shared = max(1, min(_PROGRAMS // (tiles[0] * tiles[1]), k // _LEAST))
+    across = triton.cdiv(m, _TILE)
+    tiles = triton.cdiv(n, _TILE) * across
+    shared = max(1, min(_PROGRAMS // tiles, k // _LEAST))
     span = triton.cdiv(triton.cdiv(k, shared), _DEPTH) * _DEPTH
     with torch.cuda.device_of(a):
-        _matmul[(tiles[1], tiles[0], triton.cdiv(k, max(1, span)))](
-            a, b, out, n, k, m, span, *a.stride(), *b.stride(), TILE=_TILE, DEPTH=_DEPTH
+        _matmul[(tiles, triton.cdiv(k, span))](
+            a, b, out, n, k, m, span, across, *a.stride(), *b.stride(), TILE=_TILE, DEPTH=_DEPTH
         )
     return out
 
 
 @triton.jit(do_not_specialize=_VARYING)
-def _matmul(a, b, out, n, k, m, span, a_n, a_k, b_k, b_m, TILE: tl.constexpr, DEPTH: tl.constexpr):
-    row = tl.program_id(1).to(tl.int64) * TILE + tl.arange(0, TILE)
-    column = tl.program_id(0).to(tl.int64) * TILE + tl.arange(0, TILE)
-    first = tl.program_id(2).to(tl.int64) * span
+def _matmul(a, b, out, n, k, m, span, across, a_n, a_k, b_k, b_m, TILE: tl.constexpr, DEPTH: tl.constexpr):
+    row = (tl.program_id(0) // across).to(tl.int64) * TILE + tl.arange(0, TILE)
+    column = (tl.program_id(0) % across).to(tl.int64) * TILE + tl.arange(0, TILE)
+    first = tl.program_id(1).to(tl.int64) * span
     total = tl.zeros([TILE, TILE], tl.int64)
     for start in range(0, span, DEPTH):
         for step in tl.static_range(DEPTH):

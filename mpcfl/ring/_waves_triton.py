@@ -67,7 +67,7 @@ def _tables(angles, real, out, n, terms, scale, scramble, WIDTH: tl.constexpr):
     before_s, before_c, double = -s, c, (c * c - s * s) * 2.0
     size = (tl.full([], 1, tl.int64) << scale).to(tl.float64)
     to = out + place
-    apart = terms * n.to(tl.int64)
+    apart = terms.to(tl.int64) * n
     for _ in range(terms):
         tl.store(to, _integer(c * size), mask=inside)
         tl.store(to + apart, _integer(s * size), mask=inside)
@@ -88,7 +88,7 @@ def _series(
     step = scramble.to(tl.float64) * 2.0**-32
     totals = (tl.zeros([WIDTH], tl.int64),) * SERIES
     of = tables + place
-    apart = terms * n.to(tl.int64)
+    apart = terms.to(tl.int64) * n
     for k in range(terms):
         cos_r = tl.load(of, mask=inside, other=0)
         sin_r = tl.load(of + apart, mask=inside, other=0)
@@ -107,7 +107,7 @@ def _series(
         die = tl.where(cast >= 0.5, cast - 1.0, cast)
         of += n
     for j in tl.static_range(SERIES):
-        tl.store(out + j * n.to(tl.int64) + place, totals[j], mask=inside)
+        tl.store(out + tl.full([], j, tl.int64) * n + place, totals[j], mask=inside)
 
 
 @triton.jit

@@ -17,6 +17,7 @@ from mpcfl.errors import PartyError
 from mpcfl.world.party import Roster
 from mpcfl.world.session import Session
 
+_FEW = 16  # parties
 _STACK = 1 << 20  # bytes of a thread; a thousand of the usual 8 MiB would be much address space
 
 
@@ -78,7 +79,7 @@ def run_threads(roster: Roster, program: Callable[[Session], Any], device: str =
             errors.append(error)
             failed.set()
 
-    before = threading.stack_size(_STACK)
+    before = threading.stack_size(_STACK if roster.size > _FEW else 0)  # 0: the usual one, which compilers need
     try:
         threads = [threading.Thread(target=party, args=(rank,)) for rank in range(roster.size)]
         for thread in threads:

@@ -41,6 +41,9 @@ def compile_instead_of_launching() -> None:
     launch = JITFunction.run
 
     def run(self: Any, *args: Any, grid: Any, warmup: bool, **options: Any) -> Any:
+        assert 0 < grid[0] < 2**31 and all(0 < size < 2**16 for size in grid[1:]), (
+            f"{self} cannot be launched on {grid}"
+        )
         kernel = launch(self, *args, grid=grid, warmup=True, **options)
         compiled.append(kernel)
         return kernel
@@ -97,11 +100,38 @@ def launches() -> None:
         _waves_triton.combine(ring(1024), ring(2, 32, 1024), coefficients)
 
 
+def corners() -> None:
+    """Lengths that kernels are compiled apart for (1, multiples of 16), and those that make very many programs."""
+    from mpcfl.ring import _chacha_triton, _digits, _digits_triton, _skinny_triton, _tiles_triton, _waves_triton
+    from mpcfl.ring.waves import Coefficients
+
+    def ring(*shape: int) -> torch.Tensor:
+        return torch.empty(shape, dtype=torch.int64, device="meta")  # however large
+
+    _chacha_triton.fill(bytes(32), bytes(12), 3, ring(1 << 33))
+    for n, k, m in ((1, 1, 1), (1, 16, 1), (33, 7, 3), (1 << 30, 3, 2), (2, 1 << 30, 1), (16, 16, 8)):
+        a, b = ring(n, k), ring(k, m)
+        _skinny_triton.rows(a, b)
+        _skinny_triton.rows(a, b, a, b, ring(n, m))
+        if n < 1 << 20:
+            _skinny_triton.columns(b, ring(k, m))
+        _tiles_triton.matmul(a.as_strided((n, k), (1, n)), b)
+    for rows, k in ((1, 1), (1 << 28, 3), (3, 1 << 28)):
+        layout = _digits.Layout(rows, k, 8, True)
+        _digits_triton.split(ring(rows, k), torch.empty(layout.shape, dtype=torch.int8, device="meta"), reverse=False)
+    for n, m in ((1, 1), (1 << 28, 16), (16, 1 << 22)):
+        _digits_triton.combine(torch.empty(8, n, m, dtype=torch.int32, device="meta"), ring(n, m))
+    for n in (1, 17, 1 << 30):
+        _waves_triton.tables(ring(n), 3, 20)
+        _waves_triton.combine(ring(n), ring(2, 1, n), Coefficients(np.ones((1, 1)), np.ones((1, 1))))
+
+
 def main() -> None:
     compile_instead_of_launching()
     launches()
     for kernel in compiled:
         print(json.dumps(facts(kernel)))
+    corners()
 
 
 if __name__ == "__main__":
