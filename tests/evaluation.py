@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import chisquare
 
 from mpcfl.sharing.inputs import Input, share_inputs
 from mpcfl.sharing.share import Share
 from mpcfl.world.party import Roster
 from mpcfl.world.session import Session
+from scripts.measuring.uniform import uniformity as uniformity
 from tests.parties import roster, run_with_sessions
 
 PARTIES = (2, 3, 5)
@@ -111,10 +111,3 @@ def wrap(value: int) -> int:
 
 def wrapped(values: Iterable[int]) -> torch.Tensor:
     return torch.tensor([wrap(value) for value in values], dtype=torch.int64)
-
-
-def uniformity(tensors: Iterable[torch.Tensor]) -> float:
-    """p of a chi-square test that the bytes are uniform; for more than a thousand bytes."""
-    raw = b"".join(tensor.contiguous().numpy().tobytes() for tensor in tensors)
-    counts = np.bincount(np.frombuffer(raw, np.uint8), minlength=256)
-    return float(chisquare(counts).pvalue)

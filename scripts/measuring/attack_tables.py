@@ -20,6 +20,25 @@ def seed_table(rows: Sequence[Row]) -> str:
     return table(["masks of", "what is known", "recovered", "time, one core"], lines)
 
 
+def views_table(rows: Sequence[Row]) -> str:
+    """A line a party and model, then the controls."""
+    head = ["model", "party", "bytes seen, a run", "uniform bytes: p", "alike in every byte: p", "linear classifier"]
+    lines = []
+    found = [row for row in rows if row["figure"] == "views" and "bytes_seen" in row]
+    for row in sorted(found, key=lambda row: bool(row["control"])):
+        party = row["case"].split(", ")[1] + (f", control: {row['control']}" if row["control"] else "")
+        cells = [row["model"], party, f"{row['bytes_seen']:,}"]
+        if not row["bytes_seen"]:
+            lines.append([*cells, "", "", "", ""])
+            continue
+        cells += [f"{row[name]:.2g}" for name in ("bytes_p", "positions_p")]
+        for name in ("told_linear", "told_forest"):
+            low, high = row[f"{name}_interval"]
+            cells.append(f"{row[name]:.2f} ({low:.2f} to {high:.2f})")
+        lines.append(cells)
+    return table([*head, "forest"], lines)
+
+
 def recovered(row: Row) -> str:
     """221 of 221 rows; nothing where nothing was tried."""
     return f"{row['recovered']:,} of {row['of']:,} {row['unit']}" if "recovered" in row else ""

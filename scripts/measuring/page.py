@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from measuring.attack_tables import seed_table
+from measuring.attack_tables import seed_table, views_table
 from measuring.page_tables import bits_table, classic_table, cost_table, headline_table, links_table, real_table
 from measuring.pictures.headline import bytes_of_all, seconds_on
 from measuring.rows import Row, pick
@@ -66,6 +66,7 @@ BLOCKS: dict[str, Callable[[Sequence[Row]], str]] = {
     "links": links_table,
     "classic": classic_table,
     "seed": seed_table,
+    "views": views_table,
 }
 
 

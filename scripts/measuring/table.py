@@ -16,6 +16,8 @@ def line(row: dict[str, Any]) -> str:
         parts.append(f"error {row['error']:.2g} of guessing's")
     if "auc" in row:
         parts.append(f"AUC {row['auc']:.3f} +- {row['auc_margin']:.3f}")
+    if "told_linear" in row:
+        parts.append(f"told apart {row['told_linear']:.2f} and {row['told_forest']:.2f}, bytes p {row['bytes_p']:.2g}")
     if row.get("refused"):
         parts.append(f"refused: {row['refused'][:40]}...")
     elif "relative" in row:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
+UNLIKELY = 1e-9
 
 
 @pytest.fixture
@@ -44,3 +45,34 @@ def test_rank_1_of_crypten_reads_rank_0_also_where_a_helper_deals(scripts: Any) 
     x = np.random.default_rng(1).normal(size=(100, 8))
     row = scripts("attacks.seed").crypten(x, "TTP")
     assert (row["recovered"], row["of"]) == (50, 50) and row["worst"] < 2**-15
+
+
+@pytest.mark.parametrize("model", ["linear", "logistic"])
+def test_no_party_tells_two_tables_apart_unless_masks_are_left_out(scripts: Any, model: str) -> None:
+    """A correct program fails once in 10^9. Classifiers have too few runs here to be held to more than the control."""
+    views, recorded = scripts("attacks.views"), scripts("measuring.attacks.recorded")
+    training, tables = recorded.TRAININGS[model], views.tables(model, 1)
+    one, *others = recorded.repeated(training, tables, 4)
+    for party, other in zip(("north", "south"), others, strict=True):
+        row = views.told_apart(model, party, one, other, 1)
+        assert row["bytes_p"] > UNLIKELY and row["positions_p"] > UNLIKELY
+        assert row["same_start"] and row["same_lengths"] and row["bytes_seen"] > 1000
+    dealer = views.told_apart(model, "east", one, others[0], 1)
+    assert (dealer["messages"], dealer["bytes_seen"]) == (0, 0)
+    bare = recorded.repeated(training, tables[:2], 4, "masks of zeros")
+    row = views.told_apart(model, "north", *bare, 1, "masks of zeros")
+    assert row["bytes_p"] < UNLIKELY and row["positions_p"] < UNLIKELY
+    assert row["told_linear"] == 1
+
+
+def test_who_gets_the_weights_sees_uniform_shares_of_them(scripts: Any) -> None:
+    views = scripts("attacks.views")
+    row = views.of_receivers("logistic", views.tables("logistic", 2)[0], 4)
+    assert set(row["bytes_p_of"]) == {"north", "south", "east", "west"}
+    for name, p in row["bytes_p_of"].items():
+        assert p > UNLIKELY, name
+
+
+def test_an_interval_is_wilsons(scripts: Any) -> None:
+    told = scripts("measuring.attacks.telling").Told(40, 80)
+    assert told.interval == pytest.approx((0.3929, 0.6071), abs=1e-4)
