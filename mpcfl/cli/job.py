@@ -33,7 +33,7 @@ from mpcfl.models.metrics import check_metrics
 from mpcfl.report.units import listed
 
 SECTIONS = ("job", "model", "solver", "data", "evaluate", "select", "reveal", "checkpoint", "network", "parties")
-KEEPING = ("gradient", "fixed_hessian", "newton")
+KEEPING = ("gradient", "fixed_hessian", "newton", "admm")
 """Solvers whose state checkpoints keep: those with a `mpcfl.sharing.keeper.Keeper`."""
 LOCAL = ("data", "certificate", "key")
 """What a party may have under another path than the others say: not part of the digest."""
@@ -78,11 +78,6 @@ class Job:
             raise JobError(
                 f"[checkpoint] every: solver '{self.solver.name}' keeps no checkpoints, only {listed(KEEPING)} does",
                 hint="leave [checkpoint] out",
-            )
-        if self.checkpoint.every and self.model.sigmoid.get("range") == "auto":
-            raise JobError(
-                '[checkpoint] cannot keep a run whose range is "auto": it might go back further than a checkpoint',
-                hint="give [model] sigmoid.range a number, or leave [checkpoint] out",
             )
         check_metrics(self.model.name, self.evaluate.metrics)
         self.select.check(self.model.name, self.model.parameters, self.solver.name, bool(self.checkpoint.every))

@@ -56,7 +56,7 @@ def train(
     session: Session, facts: Facts, settings: Settings, own: Source | None, keeper: Keeper | None = None
 ) -> Outcome:
     """Train jointly; `own`: this party's table, None where it brings none and in a dry run. `keeper`: of the state of
-    a solver that goes through the rows, for a run that may be cut off.
+    a solver that iterates, for a run that may be cut off.
 
     GuardError if the weights would be wrong: a column without spread, or a solution not reached. Raises what the local
     part raises (DataError), HeadroomError where a value might leave the ring.
@@ -79,7 +79,7 @@ def train(
         else:
             shared = share_columns(session, own, facts, alpha=ridge, centred=settings.fit_intercept)
         if isinstance(solver, Admm):
-            fit = solver.solve(session, shared, settings.l1(facts.training_rows))
+            fit = solver.solve(session, shared, settings.l1(facts.training_rows), keeper)
             return _reveal(session, facts, settings, shared, fit.solution, fit)
         solution = solver.solve(session, shared, inverse=settings.standard_errors)
         return _reveal(session, facts, settings, shared, solution)

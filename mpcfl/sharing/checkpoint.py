@@ -15,13 +15,15 @@ from dataclasses import asdict, dataclass
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """Equal at all parties of a run. run: 32 hexadecimal digits, random. shares: (name, shape, scale, bound) of the
-    state. tables: by rank, a tag that tells whether the party's table is the same in another run; "" for none."""
+    state. tables: by rank, a tag that tells whether the party's table is the same in another run; "" for none. stage:
+    the solver's own number, e.g. how often the range has been widened."""
 
     generation: int
     run: str
     step: int
     shares: tuple[tuple[str, tuple[int, ...], int, float], ...]
     tables: tuple[str, ...]
+    stage: int = 0
 
     @property
     def age(self) -> tuple[int, int]:

@@ -123,8 +123,9 @@ class Checkpoints(Keeper):
     def __init__(self, session: Session, shelf: Shelf | None, every: int, agreed: Agreed) -> None:
         found = agreed.found
         bounds = {name: bound for name, _, _, bound in found.shares} if found else {}
-        super().__init__(found.step if found else 0, bounds)
+        super().__init__(found.step if found else 0, bounds, found.stage if found else 0)
         self._session, self._shelf, self._every, self._agreed = session, shelf, every, agreed
+        self._kept = self.start
         self._written: list[Checkpoint] = []
         self._serves = False
         self.note = agreed.note
@@ -140,7 +141,7 @@ class Checkpoints(Keeper):
         found, session = self._agreed.found, self._session
         if found is None:
             return 0, dict(state)
-        if [part[:3] for part in found.shares] != [part[:3] for part in self._checkpoint(0, state).shares]:
+        if [part[:3] for part in found.shares] != [part[:3] for part in self._checkpoint(0, state, 0).shares]:
             raise CheckpointError(
                 "the checkpoints hold another state than this solver's",
                 hint="resume with the version of mpcfl that wrote them, or say resume = false",
@@ -152,14 +153,15 @@ class Checkpoints(Keeper):
             zero = zero_share(session, shape)
             ring = rings[name].to(zero.device) + zero if rings else zero
             fresh[name] = Share(session, ring, scale=scale, bound=bound)
-        self._write(found.step, fresh)
+        self._write(found.step, fresh, found.stage)
         return found.step, fresh
 
-    def offer(self, step: int, state: State) -> None:
-        """Keep the state if `step` is a multiple of `every`. OutputError if it cannot be written: going on would break
-        the promise, and stopping costs less than what is kept."""
-        if step % self._every == 0:
-            self._write(step, state)
+    def offer(self, step: int, state: State, stage: int = 0) -> None:
+        """Keep the state if `step` is a multiple of `every`, or the first to be offered after one. OutputError if it
+        cannot be written: going on would break the promise, and stopping costs less than what is kept."""
+        if step // self._every > self._kept // self._every:
+            self._kept = step
+            self._write(step, state, stage)
 
     def settle(self, *, done: bool) -> None:
         """Remove the checkpoints once all parties are `done`; else, or if one cannot be asked any more, they stay."""
@@ -174,10 +176,10 @@ class Checkpoints(Keeper):
         if self._shelf is not None:
             self._shelf.close()
 
-    def _write(self, step: int, state: State) -> None:
+    def _write(self, step: int, state: State, stage: int) -> None:
         if self._shelf is None:
             return
-        checkpoint = self._checkpoint(step, state)
+        checkpoint = self._checkpoint(step, state, stage)
         rings: dict[str, torch.Tensor] = {name: share._ring for name, share in state.items()}
         with self._session.phase("local"):
             self._shelf.write(checkpoint, rings)
@@ -185,7 +187,9 @@ class Checkpoints(Keeper):
             if len(self._written) == 2:
                 self._shelf.keep_only(self._written)
 
-    def _checkpoint(self, step: int, state: State) -> Checkpoint:
+    def _checkpoint(self, step: int, state: State, stage: int) -> Checkpoint:
         shares = tuple((name, share.shape, share.scale, share.bound) for name, share in sorted(state.items()))
         agreed = self._agreed
-        return Checkpoint(generation=agreed.generation, run=agreed.run, step=step, shares=shares, tables=agreed.tables)
+        return Checkpoint(
+            generation=agreed.generation, run=agreed.run, step=step, shares=shares, tables=agreed.tables, stage=stage
+        )

@@ -21,10 +21,11 @@ State = Mapping[str, Share]
 
 class Keeper:
     """Keeps nothing. `start`: the iterations that are done when the solver begins: 0, or in the plan of a run that
-    resumed what that run began with (`planned`). `bounds`: those of the state then, by name."""
+    resumed what that run began with (`planned`). `bounds`: those of the state then, by name. `stage`: the public number
+    that was offered with it."""
 
-    def __init__(self, start: int = 0, bounds: Mapping[str, float] | None = None) -> None:
-        self.start, self._bounds = start, dict(bounds or {})
+    def __init__(self, start: int = 0, bounds: Mapping[str, float] | None = None, stage: int = 0) -> None:
+        self.start, self.stage, self._bounds = start, stage, dict(bounds or {})
 
     def resume(self, state: State) -> tuple[int, dict[str, Share]]:
         """(iterations that are done, the state after them), from the `state` of a fresh start. Call it once, before
@@ -34,12 +35,13 @@ class Keeper:
             for name, share in state.items()
         }
 
-    def offer(self, step: int, state: State) -> None:
-        """The state after `step` iterations, to be kept or not. Call it at the end of every iteration. No round."""
+    def offer(self, step: int, state: State, stage: int = 0) -> None:
+        """The state after `step` iterations, to be kept or not; `step` never falls. `stage`: public, what else the
+        program must know to go on from it. Call it at the end of every iteration that will not be undone. No round."""
 
     def planned(self) -> Keeper:
         """What the plan of this run is made with: `train(dry, ..., keeper.planned())` costs what the run cost."""
-        return Keeper(self.start, self._bounds)
+        return Keeper(self.start, self._bounds, self.stage)
 
     def settle(self, *, done: bool) -> None:
         """The last word: whether this party has all that it wanted of the run. Every party calls it."""

@@ -26,6 +26,7 @@ from mpcfl.protocols.pinned import Pinned
 from mpcfl.protocols.rounds import Protocol, parallel, run
 from mpcfl.protocols.truncated_step import truncated_step
 from mpcfl.protocols.truncation import truncation
+from mpcfl.sharing.keeper import Keeper
 from mpcfl.sharing.share import Share, zeros
 from mpcfl.solvers.doubling import MOST_STEPS, Doubling, doubled, solution_bound
 from mpcfl.solvers.refit import Fit, next_signs, refit
@@ -54,16 +55,17 @@ class Admm:
             raise JobError("[solver] admm needs 1 to 65536 iterations and 1 to 16 refits")
         Doubling(steps=self.steps)  # refuses what is no power of two
 
-    def solve(self, session: Session, moments: Standardised, l1: float) -> Fit:
-        """The minimum of |y - X w|^2 / 2n + l1 |w|_1 with whatever l2 penalty is in `moments` already.
+    def solve(self, session: Session, moments: Standardised, l1: float, keeper: Keeper | None = None) -> Fit:
+        """The minimum of |y - X w|^2 / 2n + l1 |w|_1 with whatever l2 penalty is in `moments` already. `keeper`: of the
+        state of the iterations; the refits after them are done again.
 
         Cost: 2 rounds and 4 d^2 elements for each of about log2 d + 7 doublings, 3 rounds and 26 d bytes an iteration,
         and what `refit` and `next_signs` cost.
         """
-        return run(session, self.solving(moments, l1))
+        return run(session, self.solving(moments, l1, keeper))
 
-    def solving(self, moments: Standardised, l1: float) -> Protocol:
-        """The same as a protocol: several minima side by side take the rounds of one."""
+    def solving(self, moments: Standardised, l1: float, keeper: Keeper | None = None) -> Protocol:
+        """The same as a protocol: several minima side by side take the rounds of one, and are kept by none."""
         d = moments.features
         rho = math.ceil(math.log2(d)) + SHARP
         # |v_k - v*| never grows, and v* = z* + (h - G z*) / rho, where |h - G z*| <= 1 / sqrt(d). More has no solution.
@@ -78,7 +80,7 @@ class Admm:
             truncation(linear * (1 << rho), GRAM_SCALE - scale),
             pinned.opening(),
         )
-        signs = yield from self._iterate(Pinned(matrix), pull, raised, reach)
+        signs = yield from self._iterate(Pinned(matrix), pull, raised, reach, keeper or Keeper())
         problem, doubling = Problem(pinned, linear, own), Doubling(steps=self.steps)
         fit = yield from refit(problem, signs, doubling)
         for i in range(1, self.refits):
@@ -87,18 +89,21 @@ class Admm:
             fit = yield from refit(problem, signs, doubling)
         return fit
 
-    def _iterate(self, pinned: Pinned, pull: Share, t: Share, reach: float) -> Protocol:
+    def _iterate(self, pinned: Pinned, pull: Share, t: Share, reach: float, keeper: Keeper) -> Protocol:
         """(2, d) bits: where the last iterate is not zero, and which sign it has there."""
         session = pull.session
-        v = z = zeros(session, pull.shape, scale=pull.scale)
-        bits, signs = pinned.x.scale, v
+        zero, signs = zeros(session, pull.shape, scale=pull.scale), zeros(session, (2, *pull.shape), scale=0)
+        done, state = keeper.resume({"v": zero, "z": zero, "signs": signs})
+        v, z, signs = state["v"], state["z"], state["signs"]
+        bits = pinned.x.scale
         relaxation = round(RELAXATION * 2**bits)
-        for i in range(self.iterations):
+        for i in range(done, self.iterations):
             session.step("admm", i + 1, self.iterations)
-            opening = [] if i else [pinned.opening()]
+            opening = [] if i > done else [pinned.opening()]
             *_, x = yield from parallel(*opening, pinned.times(z * 2 - v + pull))
             far = (v.at_scale(x.scale) + x - (z * relaxation).divided_by_power(bits)).within(reach)
             signs, v, z = yield from _shrunk(far, t, bits, _NEAR if i + 1 < self.iterations else _AT_LAST)
+            keeper.offer(i + 1, {"v": v, "z": z, "signs": signs})
         return signs
 
 

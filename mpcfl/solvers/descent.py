@@ -14,7 +14,7 @@ comparison at the end says whether it was ever more than half a row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -93,17 +93,20 @@ def iterate(
     w = zeros(session, tuple(first.shape), scale=scales.weights) + first
     fresh = State(w, w, zeros(session, (), scale=objective.loss.guard_scale(scales.bits)))
     done, shares = keeper.resume(fresh.shares)
-    state = State(**shares)
+    state, stage = State(**shares), keeper.stage
+    objective = objective.widened(stage)
     checked = done, state  # what a run that leaves its range goes back to
     while done < solver.iterations:
         session.step("gradient descent", done + 1, solver.iterations)
         step = _step(rows[done % len(rows)], state, objective, solver, scales, features)
         state, done = run(session, step), done + 1
-        keeper.offer(done, state.shares)
-        if done % solver.check_every and done < solver.iterations:
+        due, fixed = done % solver.check_every == 0 or done == solver.iterations, objective.loss.widened() is None
+        if due and not fixed and not in_range(state.left):
+            objective, stage, (done, state) = objective.widened(1), stage + 1, checked
             continue
-        if (wider := objective.loss.widened()) is not None and not in_range(state.left):
-            objective, (done, state) = replace(objective, loss=wider), checked
+        if due or fixed:  # what is kept is never gone back behind
+            keeper.offer(done, state.shares, stage)
+        if not due:
             continue
         if solver.tolerance and done < solver.iterations:
             moved = (state.w - state.before).within(scales.step / (1 - solver.momentum))

@@ -45,21 +45,22 @@ def iterated(
     objective of the last step.
 
     Where the loss can be widened, a bit says every `check_every` iterations whether all rows stayed in its range; if
-    not, the run goes back to the last check, and on from there with the wider loss. Cost: that of the steps; a check 4
-    rounds.
+    not, the run goes back to the last check, and on from there with the wider loss. What the keeper is offered has been
+    checked. Cost: that of the steps; a check 4 rounds.
     """
     done, shares = keeper.resume(fresh.shares)
-    state = replace(fresh, **shares)
+    state, stage = replace(fresh, **shares), keeper.stage
+    objective = objective.widened(stage)
     checked = done, state
     while done < iterations:
         session.step(what, done + 1, iterations)
         state, done = run(session, step(objective, state, done)), done + 1
-        keeper.offer(done, state.shares)
-        wider = objective.loss.widened()
-        if wider is None or (done % check_every and done < iterations):
-            continue
-        if in_range(state.left):
-            checked = done, state
-        else:
-            objective, (done, state) = replace(objective, loss=wider), checked
+        if objective.loss.widened() is not None:
+            if done % check_every and done < iterations:
+                continue
+            if not in_range(state.left):
+                objective, stage, (done, state) = objective.widened(1), stage + 1, checked
+                continue
+        checked = done, state
+        keeper.offer(done, state.shares, stage)
     return state, objective

@@ -130,6 +130,16 @@ class Objective:
         loss.class_weight = weights
         return replace(self, loss=loss)
 
+    def widened(self, times: int) -> Objective:
+        """With the range of the loss widened so often. ValueError: it cannot be."""
+        loss = self.loss
+        for _ in range(times):
+            wider = loss.widened()
+            if wider is None:
+                raise ValueError(f"this loss cannot be widened {times} times")
+            loss = wider
+        return replace(self, loss=loss)
+
     def over(self, rows: int) -> Objective:
         """With the penalty that belongs beside a sum over so many rows."""
         return replace(self, penalty=self.penalty.over(rows))

@@ -36,6 +36,7 @@ PLACES = {
 
 MOMENTS: dict[str, tuple[str, str, object]] = {
     "iteration 7": ("mpcfl.world.session", "Session.step", 7),
+    "iteration 15": ("mpcfl.world.session", "Session.step", 15),  # after the twelve doublings that lasso begins with
     "a checkpoint is written": ("mpcfl.sharing.sealed", "_sync", None),
 }
 """Moments of a run that keeps checkpoints, in the same form."""
@@ -92,6 +93,8 @@ def write_job(folder: Path, tables: Mapping[str, Any], name: str = "job.toml") -
 def _toml(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
     if isinstance(value, bool):
         return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else repr(value)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from sklearn.datasets import load_breast_cancer
+from sklearn.linear_model import Lasso
 
 from tests.cli.jobs import tables
 from tests.cli.parties import Ended, Fault, train, write_csv, write_job
@@ -124,6 +125,32 @@ def test_the_dealer_and_a_data_owner_may_be_killed_too(party: str, undisturbed: 
     kill(job, party, "iteration 7")
     finish(job)
     assert np.linalg.norm(weights(tmp_path / "run") - weights(undisturbed)) < tolerance(LOGISTIC)
+
+
+@pytest.mark.slow
+def test_a_range_that_is_found_on_the_way(undisturbed: Path, tmp_path: Path) -> None:
+    """A state is kept once it has been looked at: that of iteration 6 is the first behind 4. The rows stay within 16,
+    so that the weights are those of a range of 32, to the errors of both series."""
+    solver, sigmoid = JOB["solver"] | {"check_every": 3}, {"range": "auto", "error": 1e-5}
+    job = prepare(tmp_path, solver=solver, model={"sigmoid": sigmoid})
+    kill(job, "south", "iteration 7")
+    finish(job)
+    assert report(tmp_path / "run")["resumed_after"] == 6
+    assert np.linalg.norm(weights(tmp_path / "run") - weights(undisturbed)) < 2 * tolerance(LOGISTIC)
+
+
+@pytest.mark.slow
+def test_a_lasso(tmp_path: Path) -> None:
+    """Killed in iteration 15, it goes on after 12, to the minimum: there is only one."""
+    solver = {"name": "admm", "iterations": 16, "refits": 3}
+    job = prepare(tmp_path, job__model="lasso", model={"alpha": 0.03}, solver=solver)
+    kill(job, "north", "iteration 15")
+    ended = finish(job)
+    assert "Resumed after iteration 12 of 16" in ended["north"].out
+    wanted = Lasso(alpha=0.03, tol=1e-10, max_iter=100_000).fit(ROWS[:, :-1], ROWS[:, -1])
+    found = weights(tmp_path / "run")
+    assert np.array_equal(found[:-1] == 0, wanted.coef_ == 0)
+    assert np.linalg.norm(found - np.append(wanted.coef_, wanted.intercept_)) < 1e-5
 
 
 def refuse(job: Path, code: int, *said: str, names: tuple[str, ...] = PARTIES) -> None:
