@@ -29,14 +29,20 @@ class QueueWire:
         self.rank, self.queues, self.failed = rank, queues, failed
         self.view: list[torch.Tensor] = []
 
-    def exchange(self, sends: Mapping[int, torch.Tensor], receives: Mapping[int, Any]) -> dict[int, torch.Tensor]:
+    def exchange(
+        self,
+        sends: Mapping[int, torch.Tensor],
+        receives: Mapping[int, Any],
+        into: Mapping[int, torch.Tensor] | None = None,
+    ) -> dict[int, torch.Tensor]:
         for rank, tensor in sends.items():
+            assert tensor.device.type == "cpu" and tensor.is_contiguous()
             self.queues[self.rank, rank].put(tensor.clone())
         received = {}
         for rank, (shape, dtype) in receives.items():
             tensor = self._wait(rank)
             assert tuple(tensor.shape) == tuple(shape) and tensor.dtype == dtype
-            received[rank] = tensor
+            received[rank] = into[rank].copy_(tensor) if into else tensor
             self.view.append(tensor)
         return received
 
@@ -71,11 +77,15 @@ def run_parties(who: Roster | int, program: Callable[[Session], Any]) -> list[An
     return results
 
 
-def run_with_sessions(who: Roster | int, program: Callable[[Session], Any]) -> tuple[list[Any], list[Session]]:
+def run_with_sessions(
+    who: Roster | int, program: Callable[[Session], Any], devices: Mapping[int, str] | None = None
+) -> tuple[list[Any], list[Session]]:
+    """As `run_parties`, with the sessions. devices: by rank, of parties that do not work on the CPU."""
     who = roster(who) if isinstance(who, int) else who
     queues: Queues = {(i, j): queue.Queue() for i in range(who.size) for j in range(who.size)}
     failed = threading.Event()
-    sessions = [Session(who, rank, QueueWire(rank, queues, failed)) for rank in range(who.size)]
+    wires = [QueueWire(rank, queues, failed) for rank in range(who.size)]
+    sessions = [Session(who, rank, wire, device=(devices or {}).get(rank, "cpu")) for rank, wire in enumerate(wires)]
     results: list[Any] = [None] * who.size
     errors: list[tuple[int, BaseException]] = []
 

@@ -70,7 +70,7 @@ def _receive(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors,
         drawn = _elements(draw, [*recipe.masks, *([] if awaited else recipe.derived)])
         masks, derived = drawn[: len(recipe.masks)], drawn[len(recipe.masks) :]
     if awaited:
-        flat = session.exchange({}, {dealer: ((count,), torch.int64)}, rounds=0)[dealer]
+        flat = session.exchange({}, {dealer: ((count,), torch.int64)}, rounds=0, on_device=True)[dealer]
         derived = _shaped(flat, recipe.derived)
     return masks, derived
 
@@ -94,11 +94,13 @@ def _correct(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors,
                 own = masks, _elements(draw, recipe.derived)
             elif rank != last:
                 rest.append((rank, draw))
-        correction = _flat(recipe.derive(every if recipe.apart else totals))
-        if session.is_compute:
-            correction = part(correction, _flat(own[1]))
-        for _, draw in rest:
-            correction = part(correction, draw.elements(count))
+        derived = recipe.derive(every if recipe.apart else totals)
+        if count:
+            correction = _flat(derived)
+            if session.is_compute:
+                correction = part(correction, _flat(own[1]))
+            for _, draw in rest:
+                correction = part(correction, draw.elements(count))
     if count:
         session.exchange({last: correction}, {}, rounds=0)
     return own
@@ -147,7 +149,7 @@ def _count(shapes: Sequence[Shape]) -> int:
 def _flat(tensors: Tensors) -> torch.Tensor:
     if len(tensors) == 1:
         return tensors[0].reshape(-1)
-    return torch.cat([tensor.reshape(-1) for tensor in tensors]) if tensors else torch.empty(0, dtype=torch.int64)
+    return torch.cat([tensor.reshape(-1) for tensor in tensors])
 
 
 def _shaped(flat: torch.Tensor, shapes: Sequence[Shape]) -> Tensors:

@@ -27,6 +27,7 @@ import torch
 from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.truncation import logical_shift
+from mpcfl.ring.blank import indices
 from mpcfl.ring.waves import horner
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
@@ -180,7 +181,7 @@ def _near(r: torch.Tensor, parts: int, digits: _Digits) -> tuple[torch.Tensor, t
     """(parts, ...): r plus the middle of each part of a period, as a number of at most half a period and the number of
     periods that delta must have more than it for z to be so near."""
     width = (1 << digits.period_bits) // parts
-    middles = (torch.arange(parts) * width + width // 2).reshape(-1, *[1] * r.dim())
+    middles = (indices(parts, r) * width + width // 2).reshape(-1, *[1] * r.dim())
     shifted = r + middles + (1 << (digits.period_bits - 1))
     tau = (shifted & ((1 << digits.period_bits) - 1)) - (1 << (digits.period_bits - 1))
     return tau, -(shifted >> digits.period_bits) & ((1 << (_WORD - digits.period_bits)) - 1)

@@ -13,7 +13,7 @@ from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.steps import Words, digit_tables, read_digits
 from mpcfl.protocols.truncation import logical_shift
-from mpcfl.ring.blank import blank
+from mpcfl.ring.blank import blank, indices
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
 
@@ -57,5 +57,5 @@ def _second(known: list[torch.Tensor], masks: list[torch.Tensor], bits: int, wor
     """r's whole part; [V < 0], which says that something is borrowed, for V + q = 0, ..., half - 1."""
     r, q = masks
     known.append(r)
-    v = (torch.arange(words.half) - q[..., None]) & (2 * words.half - 1)
+    v = (indices(words.half, q) - q[..., None]) & (2 * words.half - 1)
     return [logical_shift(r, bits), (v >= words.half).to(torch.int64)]

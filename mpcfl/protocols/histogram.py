@@ -13,7 +13,7 @@ import torch
 
 from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
-from mpcfl.ring.blank import blank
+from mpcfl.ring.blank import blank, indices
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
 
@@ -49,9 +49,9 @@ def _counted(x: Share) -> Protocol:
     if not session.holds_shares:
         return blank((BINS,))
     # rows with the same opened place are rotated alike: add them up first
-    sums = torch.zeros(BINS, BINS, dtype=torch.int16)
+    sums = torch.zeros(BINS, BINS, dtype=torch.int16, device=c.device)
     sums.index_add_(0, c & (BINS - 1), units.reshape(-1).view(torch.int16).reshape(n, BINS))
-    every = torch.arange(BINS)
+    every = indices(BINS, c)
     return sums.gather(1, (every[:, None] - every) & (BINS - 1)).to(torch.int64).sum(0)
 
 
@@ -72,6 +72,6 @@ def _keep(known: list[torch.Tensor], masks: list[torch.Tensor]) -> list[torch.Te
 
 def _units(r: torch.Tensor) -> torch.Tensor:
     """(n, 256): the unit vector of r modulo 1024, four values an element."""
-    units = torch.zeros(r.shape[0], BINS, dtype=torch.int16)
-    units[torch.arange(r.shape[0]), r & (BINS - 1)] = 1
+    units = torch.zeros(r.shape[0], BINS, dtype=torch.int16, device=r.device)
+    units[indices(r.shape[0], r), r & (BINS - 1)] = 1
     return units.view(torch.int64)

@@ -63,11 +63,11 @@ def _point(index: Share, size: int) -> Protocol:
 
 def unit_vectors(r: torch.Tensor, size: int) -> torch.Tensor:
     """(..., size): 1 where the last index equals r mod size, else 0."""
-    return ((r & (size - 1))[..., None] == torch.arange(size)).to(torch.int64)
+    return ((r & (size - 1))[..., None] == indices(size, r)).to(torch.int64)
 
 
 def _derive_select(r: torch.Tensor, mask: torch.Tensor, size: int) -> list[torch.Tensor]:
-    places = (torch.arange(size) - (r & (size - 1))[..., None]) & (size - 1)
+    places = (indices(size, r) - (r & (size - 1))[..., None]) & (size - 1)
     return [unit_vectors(r, size), torch.gather(mask, -1, places)]
 
 

@@ -134,6 +134,7 @@ class Pinned:
 
     def rows(self, index: torch.Tensor) -> Pinned:
         """Some rows of X under the same mask, for a mini-batch: nothing is opened. `index` (rows,), public."""
+        index = index.to(self.session.own_device)
         whole = None if self._whole_mask is None else torch.index_select(self._whole_mask, 0, index)
         x = self.x._like(torch.index_select(self.x._ring, 0, index), self.x.bound)
         return Pinned._of(x, torch.index_select(self._e, 0, index), whole)

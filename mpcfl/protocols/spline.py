@@ -77,7 +77,10 @@ def _split(c: torch.Tensor, width: int) -> tuple[torch.Tensor, torch.Tensor]:
 def _derive(r: torch.Tensor, width: int, function: Spline) -> torch.Tensor:
     """(..., KNOTS, DEGREE + 1): low(r)^m at its scale where the knot is top(r), else 0."""
     top, low = _split(r, width)
-    powers = [torch.round(low**m * 2.0 ** function.power_scale(m)).to(torch.int64) for m in range(DEGREE + 1)]
+    power, powers = torch.ones_like(low), []
+    for m in range(DEGREE + 1):  # products, which are rounded alike on all devices; a power need not be
+        powers.append(torch.round(power * 2.0 ** function.power_scale(m)).to(torch.int64))
+        power = power * low
     return unit_vectors(top, KNOTS)[..., None] * torch.stack(powers, -1)[..., None, :]
 
 

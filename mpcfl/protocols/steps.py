@@ -20,7 +20,7 @@ from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.truncation import logical_shift
 from mpcfl.protocols.turns import CASES, away, missing
-from mpcfl.ring.blank import blank
+from mpcfl.ring.blank import blank, indices
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public, require_headroom
 
@@ -169,11 +169,11 @@ def digit_tables(r: torch.Tensor, words: Words) -> torch.Tensor:
     tables, position = [], words.drop
     for i, width in enumerate(words.digits):
         digit = ((r >> position) & ((1 << width) - 1)).to(torch.int16)[..., None]
-        every = torch.arange(1 << width, dtype=torch.int16)
+        every = indices(1 << width, r).to(torch.int16)
         tables.append(((every > digit).to(torch.int8) - (every < digit).to(torch.int8)) << i)
         position += width
     missing = words.elements * _BYTES - sum(1 << width for width in words.digits)
-    tables.append(torch.zeros(*r.shape, missing, dtype=torch.int8))
+    tables.append(torch.zeros(*r.shape, missing, dtype=torch.int8, device=r.device))
     return torch.cat(tables, -1).view(torch.int64)
 
 
@@ -188,6 +188,6 @@ def _second(known: list[torch.Tensor], masks: list[torch.Tensor], words: Words, 
 
 def bit_table(r: torch.Tensor, q: torch.Tensor, words: Words) -> torch.Tensor:
     """(..., half): r's sign xor [V >= 0] for V + q = 0, ..., half - 1, where V >= 0 says that nothing is borrowed."""
-    v = (torch.arange(words.half) - q[..., None]) & (2 * words.half - 1)
+    v = (indices(words.half, q) - q[..., None]) & (2 * words.half - 1)
     sign = (r >> (words.drop + sum(words.digits))) & 1
     return (v < words.half).to(torch.int64) ^ sign[..., None, None]

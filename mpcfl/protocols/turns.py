@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import torch
 
-from mpcfl.ring.blank import blank
+from mpcfl.ring.blank import blank, indices
 from mpcfl.sharing.share import add_public
 from mpcfl.world.session import Session
 
@@ -26,7 +26,7 @@ def missing(mask: torch.Tensor, *, low: int, width: int = 64, cases: int = 2) ->
     """(cases, ...), at the dealer: the number of turns of delta that puts delta + mask (...) in turn 0, in each case.
     `width`: bits of the word that is opened, `low` of a turn."""
     part = (1 << low) // cases
-    middles = torch.arange(cases).reshape(-1, *[1] * mask.dim()) * part + (part // 2 + (1 << (low - 1)))
+    middles = indices(cases, mask).reshape(-1, *[1] * mask.dim()) * part + (part // 2 + (1 << (low - 1)))
     word = mask if width == 64 else mask & ((1 << width) - 1)
     return -((word + middles) >> low) & ((1 << (width - low)) - 1)
 

@@ -45,7 +45,7 @@ def share_inputs(session: Session, inputs: Sequence[Input]) -> list[Share]:
         if session.rank == item.owner and not session.dry_run:
             if item.ring is None or tuple(item.ring.shape) != item.shape:
                 raise ValueError(f"input '{item.name}' needs its owner's ring elements of shape {item.shape}")
-            own = item.ring
+            own = item.ring.to(session.own_device)
             for rank in roster.compute:
                 if rank not in (holder, session.rank):
                     own = own - session.draw(rank, operation).elements(item.shape)
@@ -63,7 +63,7 @@ def share_inputs(session: Session, inputs: Sequence[Input]) -> list[Share]:
         with session.protocol("share"):
             rounds = int(any(item.owner not in roster.compute for item in inputs))
             expected = {owner: ((size,), torch.int64) for owner, size in incoming.items()}
-            received = session.exchange(sends, expected, rounds=rounds)
+            received = session.exchange(sends, expected, rounds=rounds, on_device=True)
         cursor = dict.fromkeys(incoming, 0)
         for index, item in enumerate(inputs):
             if item.owner in received:

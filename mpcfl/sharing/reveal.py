@@ -44,7 +44,8 @@ def reveal(
     reason: str,
     reasons: Mapping[str, str] | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Real values (float64) of `shares` by name, at the parties named in `to` (default: all that own data or compute).
+    """Real values (float64, on the CPU) of `shares` by name, at the parties in `to` (default: all that own data or
+    compute).
 
     At other parties, and in a dry run, the tensors have no content. Writes one ledger entry a value, at every party,
     with `reason`, or what `reasons` says for a name.
@@ -83,7 +84,7 @@ def _sum_at(session: Session, ring: torch.Tensor, targets: Sequence[int]) -> tor
         received = session.exchange(sends, {rank: (tuple(ring.shape), torch.int64) for rank in sources}, rounds=rounds)
     if session.rank not in targets:
         return blank(ring.shape)
-    total = ring if session.is_compute else blank(ring.shape)
+    total = ring.cpu() if session.holds_shares else blank(ring.shape)
     for part in received.values():
         total = part if total.device.type == "meta" and part.device.type != "meta" else total + part
     return total

@@ -28,6 +28,7 @@ from mpcfl.errors import AgreementError
 from mpcfl.ring.prg import CPU, Draw, Stream, derive
 from mpcfl.world.meter import Meter
 from mpcfl.world.party import Roster
+from mpcfl.world.staging import Staging
 from mpcfl.world.wire import DryWire, Expected, Wire
 
 META = torch.device("meta")
@@ -35,12 +36,18 @@ _DIGEST_BYTES = 32
 
 
 class Session:
-    """A party in a run. Make one with `Session.join` (mpcfl.world.join) or `Session.dry`."""
+    """A party in a run. Make one with `Session.join` (mpcfl.world.join) or `Session.dry`.
+
+    `own_device`: where this party computes or deals (an owner who does neither: the CPU). `device`: where its shares
+    are: there too, or nowhere (torch's meta device) at a party without shares.
+    """
 
     def __init__(self, roster: Roster, rank: int, wire: Wire, *, device: str = "cpu") -> None:
         self.roster, self.rank, self.wire = roster, rank, wire
         self.dry_run = isinstance(wire, DryWire)
         self.device = META if self.dry_run or rank not in roster.compute else torch.device(device)
+        self.own_device = torch.device(device) if self.is_compute or self.is_dealer else CPU
+        self._staging = None if self.dry_run or self.own_device == CPU else Staging(self.own_device)
         self.meter = Meter()
         self.ledger: list[dict[str, Any]] = []
         self.headroom = math.inf  # bits left at the tightest place so far; public, and the same in a dry run
@@ -101,7 +108,7 @@ class Session:
             common = secrets[peer].exchange(X25519PublicKey.from_public_bytes(theirs[_DIGEST_BYTES:]))
             low, high = sorted(((self.rank, public[peer]), (peer, theirs[_DIGEST_BYTES:])))
             key = derive(common, "pair", own, low[0], low[1], high[0], high[1])
-            self._streams[peer] = Stream(key, self.device if self.is_compute else CPU)
+            self._streams[peer] = Stream(key, self.own_device)
 
     def publish(self, data: bytes) -> list[bytes]:
         """Every party's `data` by rank: public facts such as schemas. Four rounds of phase setup, never in a plan.
@@ -136,12 +143,23 @@ class Session:
         return self._streams[peer].operation(operation)
 
     def exchange(
-        self, sends: Mapping[int, torch.Tensor], receives: Mapping[int, Expected], *, rounds: int = 1
+        self,
+        sends: Mapping[int, torch.Tensor],
+        receives: Mapping[int, Expected],
+        *,
+        rounds: int = 1,
+        on_device: bool = False,
     ) -> dict[int, torch.Tensor]:
-        """Send and receive at once, counted as `rounds` rounds (0 for messages that nobody waits for in turn)."""
+        """Send and receive at once, counted as `rounds` rounds (0 for messages that nobody waits for in turn).
+
+        What is sent may be on this party's device or the CPU. What arrives is on the CPU, or, `on_device`, on the
+        party's device.
+        """
         payload = sum(tensor.numel() * tensor.element_size() for tensor in sends.values())
         self.meter.count(rounds=rounds, messages=len(sends), payload=payload)
         self.wire.phase = self.meter.phase_name
+        if self._staging is not None:
+            return self._staging.exchange(self.wire, sends, receives, on_device=on_device)
         return self.wire.exchange(sends, receives)
 
     def phase(self, name: str) -> AbstractContextManager[None]:

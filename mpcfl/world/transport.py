@@ -90,17 +90,23 @@ class Mesh:
         )
         return cls(rank, names, wires, timeout=timeout, places=places)
 
-    def exchange(self, sends: Mapping[int, torch.Tensor], receives: Mapping[int, Expected]) -> dict[int, torch.Tensor]:
+    def exchange(
+        self,
+        sends: Mapping[int, torch.Tensor],
+        receives: Mapping[int, Expected],
+        into: Mapping[int, torch.Tensor] | None = None,
+    ) -> dict[int, torch.Tensor]:
         """One round: send contiguous CPU tensors, receive tensors of known shape and dtype; both by rank of the peer.
 
-        A message may be empty. PartyError: a party is gone, stalled, late or has stopped. AgreementError: what a peer
+        `into`: contiguous CPU tensors of these shapes and dtypes to receive into, instead of new ones. A message may be
+        empty. PartyError: a party is gone, stalled, late or has stopped. AgreementError: what a peer
         sent is not what is due here. After either the mesh is of no more use.
         """
         self.round += 1
         self._pulse.progress += 1
         self.check()
         payloads = {peer: raw(_sendable(tensor)) for peer, tensor in sends.items()}
-        results = {peer: torch.empty(shape, dtype=dtype) for peer, (shape, dtype) in receives.items()}
+        results = dict(into) if into else {peer: torch.empty(s, dtype=d) for peer, (s, d) in receives.items()}
         for peer in (*payloads, *results):
             if peer not in self._links:
                 raise ValueError(f"{self.names[self.rank]} has no link with rank {peer}")

@@ -18,8 +18,13 @@ class Wire(Protocol):
     phase: str
 
     def exchange(
-        self, sends: Mapping[int, torch.Tensor], receives: Mapping[int, Expected]
-    ) -> dict[int, torch.Tensor]: ...
+        self,
+        sends: Mapping[int, torch.Tensor],
+        receives: Mapping[int, Expected],
+        into: Mapping[int, torch.Tensor] | None = None,
+    ) -> dict[int, torch.Tensor]:
+        """Send and receive at once; what arrives is new, or lies in the tensors `into`."""
+        ...
 
     def advance(self) -> None: ...
 
@@ -33,7 +38,12 @@ class DryWire:
 
     phase = "plan"
 
-    def exchange(self, sends: Mapping[int, torch.Tensor], receives: Mapping[int, Expected]) -> dict[int, torch.Tensor]:
+    def exchange(
+        self,
+        sends: Mapping[int, torch.Tensor],
+        receives: Mapping[int, Expected],
+        into: Mapping[int, torch.Tensor] | None = None,
+    ) -> dict[int, torch.Tensor]:
         return {rank: blank(shape, dtype) for rank, (shape, dtype) in receives.items()}
 
     def advance(self) -> None:

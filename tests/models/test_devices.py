@@ -1,0 +1,122 @@
+"""Training with parties on simulated GPUs: weights and meters are those of a run on the CPU, to the last bit."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mpcfl.models.families import Parameters, objective_of
+from mpcfl.models.selection import selection_of
+from mpcfl.models.settings import Settings, Solver
+from mpcfl.models.training import Outcome, train
+from mpcfl.solvers.admm import Admm
+from mpcfl.solvers.fixed_hessian import FixedHessian
+from mpcfl.solvers.gradient import Gradient
+from mpcfl.solvers.newton import Newton
+from mpcfl.solvers.penalty import Penalty
+from mpcfl.world.session import Session
+from tests.joint import DIABETES, PROGRESSION, Array, facts_for, tables_of
+from tests.models.devices import run_on
+from tests.parties import roster
+
+ALL = {0: "cuda", 1: "cuda:1", 2: "cuda"}  # compute parties 0 and 1, the dealer 2
+MIXED = {1: "cuda"}
+DEALER = {2: "cuda:1"}
+
+ROWS, COLUMNS = 40, 3
+X: Array = (DIABETES[:ROWS, :COLUMNS] - DIABETES[:ROWS, :COLUMNS].mean(0)) / DIABETES[:ROWS, :COLUMNS].std(0)
+Y: Array = (PROGRESSION[:ROWS] - PROGRESSION[:ROWS].mean()) / PROGRESSION[:ROWS].std()
+TARGETS = {
+    "linear": Y,
+    "huber": Y,
+    "logistic": (Y > 0).astype(np.float64),
+    "svm": (Y > 0).astype(np.float64),
+    "poisson": np.round(np.exp(Y)),
+    "gamma": np.exp(Y),
+    "classes": np.digitize(Y, [-0.5, 0.5]).astype(np.float64),
+}
+SHORT = Gradient(learning_rate=0.2, iterations=2)
+SIGMOID = {"range": 16, "error": 1e-3}
+
+
+def by_rows(model: str, solver: Solver = SHORT, *, metrics: tuple[str, ...] = (), **parameters: Any) -> Settings:
+    objective = objective_of(model, Parameters(**parameters))
+    return Settings(model=model, objective=objective, solver=solver, metrics=metrics)
+
+
+def selecting() -> Settings:
+    parameters = Parameters(sigmoid=SIGMOID)
+    choice = selection_of("logistic", parameters, parameter="C", values=(0.1, 1.0), folds=2, metric="auc")
+    return Settings(model="logistic", objective=choice.objectives[0], selection=choice, solver=SHORT)
+
+
+BATCHES = Gradient(learning_rate=0.2, iterations=3, batch=8, momentum=0.5)
+JOBS: dict[str, tuple[str, str, Settings]] = {  # name: partition, target, settings
+    "least squares": ("horizontal", "linear", Settings(standard_errors=True)),
+    "least squares, held out": ("horizontal", "linear", Settings(metrics=("r2",))),
+    "least squares, vertical": ("vertical", "linear", Settings()),
+    "least squares, steps": ("vertical", "linear", Settings(solver=SHORT)),
+    "lasso": ("horizontal", "linear", Settings(model="lasso", penalty=Penalty(l1=0.1), solver=Admm())),
+    "logistic": ("horizontal", "logistic", by_rows("logistic", metrics=("accuracy", "auc"), sigmoid=SIGMOID)),
+    "logistic, batches": ("vertical", "logistic", by_rows("logistic", BATCHES, sigmoid=SIGMOID, penalty="l1")),
+    "logistic, balanced": ("horizontal", "classes", by_rows("logistic", sigmoid=SIGMOID, classes=3)),
+    "logistic, Hessian": ("horizontal", "logistic", by_rows("logistic", FixedHessian(iterations=60), sigmoid=SIGMOID)),
+    "logistic, Newton": ("horizontal", "logistic", by_rows("logistic", Newton(iterations=6), sigmoid=SIGMOID)),
+    "logistic, selected": ("horizontal", "logistic", selecting()),
+    "svm": ("horizontal", "svm", by_rows("svm")),
+    "huber": ("vertical", "huber", by_rows("huber")),
+    "poisson": ("horizontal", "poisson", by_rows("poisson", metrics=("deviance",))),
+    "gamma": ("vertical", "gamma", by_rows("gamma")),
+}
+
+
+def trained(name: str, devices: dict[int, str], compute: int = 2) -> tuple[list[Outcome], list[Session]]:
+    partition, target, settings = JOBS[name]
+    who = roster(compute, owners=compute + 1)
+    tables = tables_of(X, TARGETS[target], who.owners, partition)
+    facts = facts_for(tables, who, partition, test_fraction=0.25 if settings.metrics else 0.0)
+    return run_on(devices, who, lambda session: train(session, facts, settings, tables.get(session.rank)))
+
+
+@cache
+def on_the_cpu(name: str, compute: int = 2) -> tuple[list[Outcome], list[Session]]:
+    return trained(name, {}, compute)
+
+
+def require_same(ours: tuple[list[Outcome], list[Session]], theirs: tuple[list[Outcome], list[Session]]) -> None:
+    for a, b in zip(ours[0], theirs[0], strict=True):
+        assert np.array_equal(a.coefficients, b.coefficients)
+        assert np.array_equal(np.atleast_1d(a.intercept), np.atleast_1d(b.intercept))
+        assert a.extras == b.extras
+    for one, other in zip(ours[1], theirs[1], strict=True):
+        assert one.meter.exact() == other.meter.exact()
+        assert one.ledger == other.ledger
+
+
+QUICK = ("least squares, held out", "logistic", "logistic, batches")
+EVERY = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in JOBS]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_parties_and_dealer_on_devices_of_their_own_get_what_they_get_on_the_cpu(name: str) -> None:
+    require_same(trained(name, ALL), on_the_cpu(name))
+
+
+@pytest.mark.parametrize("devices", [MIXED, DEALER], ids=["one compute party", "the dealer"])
+@pytest.mark.parametrize("name", ["least squares, held out", "logistic"])
+def test_parties_on_the_cpu_and_on_a_device_run_together(name: str, devices: dict[int, str]) -> None:
+    require_same(trained(name, devices), on_the_cpu(name))
+
+
+def test_among_three_compute_parties_some_on_one_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mpcfl.sharing.opening.LONG_MESSAGE", 64)  # long messages are summed by stretches
+    require_same(trained("logistic", {0: "cuda", 2: "cuda", 3: "cuda:1"}, compute=3), on_the_cpu("logistic", 3))
+
+
+def test_keys_are_injected_and_the_comparison_is_of_equal_masks() -> None:
+    """Without that, rounding at random would make any two runs differ: so they are equal for a reason."""
+    first, again = trained("logistic", {}), on_the_cpu("logistic")
+    assert np.array_equal(first[0][0].coefficients, again[0][0].coefficients)
