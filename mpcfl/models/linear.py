@@ -25,10 +25,11 @@ from mpcfl.world.party import Party, Roster
 from mpcfl.world.session import Session
 
 
-def roster(parties: Mapping[str, Sequence[str]], *, insecure_simulation: bool = False) -> Roster:
-    """A roster from names and roles: {"north": ["data", "compute"], ...}; JobError for a forbidden mix."""
+def roster(parties: Mapping[str, Sequence[str]], *, insecure_simulation: bool = False, gpus: bool = False) -> Roster:
+    """A roster from names and roles: {"north": ["data", "compute"], ...}; JobError for a forbidden mix. `gpus`: the
+    parties compute on GPUs; the same at all parties."""
     everyone = [Party.of(name, roles) for name, roles in parties.items()]
-    return Roster(everyone, insecure_simulation=insecure_simulation)
+    return Roster(everyone, insecure_simulation=insecure_simulation, gpus=gpus)
 
 
 class LinearRegression(Estimator):

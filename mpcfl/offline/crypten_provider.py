@@ -117,7 +117,8 @@ def inner_session(session: Session) -> Session:
     stay in step.
     """
     parties = [Party.of(p.name, p.roles | {"data"}) for p in session.roster.parties if p.roles & {"compute", "dealer"}]
-    roster = Roster(parties, insecure_simulation=session.roster.insecure_simulation)
+    of_session = session.roster
+    roster = Roster(parties, insecure_simulation=of_session.insecure_simulation, gpus=of_session.gpus)
     inner = Session(roster, session.rank, session.wire)
     inner.meter = session.meter
     inner.agree(b"crypten")

@@ -25,6 +25,7 @@ Shape = tuple[int, ...]
 Tensors = list[torch.Tensor]
 Combination = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 LANES = {8: torch.int8, 16: torch.int16}
+_FOR_GPUS = 1 << 26  # elements, 512 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,12 @@ class Recipe:
     xor: bool = False
     lane: int = 64
     apart: bool = False
+
+
+def at_a_time(session: Session, elements: int) -> int:
+    """How many elements a protocol has dealt at a time that may choose, at all parties alike: `elements`, which stay in
+    a CPU's cache; among GPUs, where every piece costs its launches and memory is fast, as many as 512 MB hold."""
+    return max(elements, _FOR_GPUS) if session.roster.gpus else elements
 
 
 def deal(session: Session, recipe: Recipe) -> tuple[Tensors, Tensors]:

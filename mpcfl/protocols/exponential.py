@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import torch
 
-from mpcfl.offline.dealing import Recipe, deal
+from mpcfl.offline.dealing import Recipe, at_a_time, deal
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.truncation import logical_shift
 from mpcfl.ring.blank import indices
@@ -34,6 +34,7 @@ from mpcfl.sharing.share import Share, add_public
 from mpcfl.world.session import Session
 
 STRETCH = 1 << 14  # values whose tables are dealt at a time: 2.5 MB stay in a cache, whatever the rows are
+_ELEMENTS = 20  # of the tables of a value
 RANGES = (1, 2, 4, 8)
 EXACT = 1.5  # times the range: how far the exponential is right
 _WORD = 32
@@ -59,9 +60,9 @@ def exponential(z: Share, range: int, *, scale: int, factor: float = 1.0, middle
     centre = round(middle * (1 << _UNIT))
     word = add_public(session, _rounded(z._ring, z.scale - _UNIT), -centre)
     (delta,) = yield [Masked(Share(session, word - r, scale=_UNIT, bound=1.0), _WORD, "exponential")]
-    pieces = []
-    for start in builtins.range(0, delta.numel(), STRETCH):
-        opened = delta.reshape(-1)[start : start + STRETCH]
+    pieces, stretch = [], at_a_time(session, STRETCH * _ELEMENTS) // _ELEMENTS
+    for start in builtins.range(0, delta.numel(), stretch):
+        opened = delta.reshape(-1)[start : start + stretch]
         tables = _dealt(session, masks, start, len(opened), digits)
         if session.holds_shares:  # parties that learn shapes only are spared the arithmetic
             public = _public_exp(_offset(opened, digits.case_bits) + centre, 2 * range) * factor

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from mpcfl.errors import HeadroomError
-from mpcfl.offline.dealing import Recipe, deal
+from mpcfl.offline.dealing import Recipe, at_a_time, deal
 from mpcfl.protocols.harmonics import Series
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.turns import away, missing
@@ -55,7 +55,7 @@ def sigmoid(
     scale_of_word = series.scale - turns
     surplus, low = z.scale - scale_of_word, ANGLE_BITS - turns
     masks: list[torch.Tensor] = []  # at the dealer only: r as a whole, for the tables
-    count, stretch = math.prod(shape), STRETCH // (2 * terms)
+    count, stretch = math.prod(shape), at_a_time(session, STRETCH) // (2 * terms)
 
     def recipe(start: int) -> Recipe:
         size = min(stretch, count - start)

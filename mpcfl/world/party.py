@@ -37,10 +37,11 @@ class Roster:
     """All parties in the order of their ranks: compute parties first, then the dealer, then data-only owners.
 
     `insecure_simulation` lets the first compute party deal. It then knows every mask and can read everybody's data:
-    for experiments on one machine only.
+    for experiments on one machine only. `gpus`: public, the parties compute on GPUs, so that randomness is dealt in few
+    long pieces; right in any case, and slow where it is not so.
     """
 
-    def __init__(self, parties: Sequence[Party], *, insecure_simulation: bool = False) -> None:
+    def __init__(self, parties: Sequence[Party], *, insecure_simulation: bool = False, gpus: bool = False) -> None:
         names = [party.name for party in parties]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -69,7 +70,7 @@ class Roster:
         self.names: tuple[str, ...] = tuple(party.name for party in self.parties)
         self.compute: tuple[int, ...] = tuple(range(len(compute)))
         self.owners: tuple[int, ...] = tuple(r for r, party in enumerate(self.parties) if "data" in party.roles)
-        self.insecure_simulation = insecure_simulation
+        self.insecure_simulation, self.gpus = insecure_simulation, gpus
         deals = [r for r, party in enumerate(self.parties) if "dealer" in party.roles]
         self.dealer: int = deals[0] if deals else 0
 

@@ -89,7 +89,7 @@ class Session:
 
         AgreementError names the party that differs; nothing has been shared by then.
         """
-        own = hashlib.sha256(digest).digest()
+        own = hashlib.sha256(digest + b"|gpus" * self.roster.gpus).digest()  # what is dealt at a time depends on it
         secrets = {peer: X25519PrivateKey.generate() for peer in self.roster.peers(self.rank)}
         public = {peer: secret.public_key().public_bytes_raw() for peer, secret in secrets.items()}
         sends = {peer: _bytes_tensor(own + key) for peer, key in public.items()}

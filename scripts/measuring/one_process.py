@@ -26,15 +26,18 @@ class MemoryWire:
 
     phase = "memory"
 
-    def __init__(
-        self, rank: int, queues: Mapping[tuple[int, int], Any], failed: threading.Event, device: str = "cpu"
-    ) -> None:
-        self._rank, self._queues, self._failed, self._device = rank, queues, failed, device
+    def __init__(self, rank: int, queues: Mapping[tuple[int, int], Any], failed: threading.Event) -> None:
+        self._rank, self._queues, self._failed = rank, queues, failed
 
-    def exchange(self, sends: Mapping[int, torch.Tensor], receives: Mapping[int, Any]) -> dict[int, torch.Tensor]:
+    def exchange(
+        self,
+        sends: Mapping[int, torch.Tensor],
+        receives: Mapping[int, Any],
+        into: Mapping[int, torch.Tensor] | None = None,
+    ) -> dict[int, torch.Tensor]:
         for peer, tensor in sends.items():
             self._put(peer, tensor.clone())
-        return {peer: self._next(peer).to(self._device) for peer in receives}
+        return landed({peer: self._next(peer) for peer in receives}, into)
 
     def _put(self, peer: int, tensor: torch.Tensor) -> None:
         while True:
@@ -61,8 +64,15 @@ class MemoryWire:
     def close(self) -> None: ...
 
 
+def landed(messages: dict[int, torch.Tensor], into: Mapping[int, torch.Tensor] | None) -> dict[int, torch.Tensor]:
+    """The messages, or the tensors `into`, which now hold them."""
+    for peer, place in (into or {}).items():
+        messages[peer] = place.copy_(messages[peer].view(place.dtype).reshape(place.shape))
+    return messages
+
+
 def run_threads(roster: Roster, program: Callable[[Session], Any], device: str = "cpu", ahead: int = 0) -> list[Any]:
-    """Results by rank; the first party's error is raised. `device`: of all compute parties. `ahead`: how many messages
+    """Results by rank; the first party's error is raised. `device`: of all parties. `ahead`: how many messages
     may lie on a way before whoever sends waits; 0: any number."""
     pairs = [tuple(link) for link in roster.links()]
     queues: dict[tuple[int, ...], Any]
@@ -70,8 +80,7 @@ def run_threads(roster: Roster, program: Callable[[Session], Any], device: str =
     failed, results, errors = threading.Event(), [None] * roster.size, []
 
     def party(rank: int) -> None:
-        own = device if rank in roster.compute else "cpu"
-        session = Session(roster, rank, MemoryWire(rank, queues, failed, own), device=own)
+        session = Session(roster, rank, MemoryWire(rank, queues, failed), device=device)
         try:
             session.agree(b"sweep")
             results[rank] = program(session)

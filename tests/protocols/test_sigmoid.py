@@ -11,11 +11,12 @@ from mpcfl.errors import HeadroomError
 from mpcfl.protocols import sigmoid as protocol
 from mpcfl.protocols.harmonics import Series
 from mpcfl.protocols.rounds import run
-from mpcfl.protocols.sigmoid import GUARD_SCALE, sigmoid
+from mpcfl.protocols.sigmoid import GUARD_SCALE, STRETCH, sigmoid
 from mpcfl.ring.waves import tables
 from mpcfl.sharing.share import Share
 from mpcfl.world.session import Session
 from tests.evaluation import PARTIES, UNLIKELY, Given, Outcome, dry, evaluate, full_range, uniformity
+from tests.parties import roster
 
 TABLES, SCALE, Z, ONE_PERIOD = 16, 16, 40, 57  # at the last, the ring holds one period
 SERIES = Series(32, 32)
@@ -230,6 +231,18 @@ def test_tables_are_dealt_in_stretches_of_bounded_size(
     assert outcome.cost("online")["sigmoid"] == (1, others, 4 * n * others)
     dealt = {"sigmoid": (0, messages, (2 * SERIES.terms + 2) * n * 8)} if messages else {}
     assert outcome.cost("offline", parties) == dealt
+
+
+def test_among_gpus_all_tables_come_at_once() -> None:
+    """Pieces that suit a CPU's cache would be hundreds of launches each; the values are the same."""
+    n, stretch = 2 * STRETCH // (2 * SERIES.terms), STRETCH // (2 * SERIES.terms)
+    z = given(torch.linspace(-31, 31, n, dtype=torch.float64))
+    who = roster(2)
+    for gpus, messages in ((False, -(-n // stretch)), (True, 1)):
+        who.gpus = gpus
+        outcome = evaluate(who, lambda s, x: run(s, sigmoid(x, SERIES, table_scale=TABLES, scale=SCALE)), z)
+        assert (np.abs(real(outcome, 0) - in_the_clear(z.ring.double() / 2.0**Z)[0]) < 6.5 * noise(SERIES)).all()
+        assert outcome.cost("offline", 2)["sigmoid"][1] == messages
 
 
 @pytest.mark.parametrize("value", [0.0, 31.0])

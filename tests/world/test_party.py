@@ -2,6 +2,7 @@
 
 import pytest
 
+import mpcfl
 from mpcfl.errors import JobError
 from mpcfl.world.party import Party, Roster
 
@@ -83,6 +84,11 @@ def test_dealer_and_compute_party_in_one_only_in_an_insecure_simulation() -> Non
     who = Roster([SOUTH, ALONE], insecure_simulation=True)
     assert (who.names, who.dealer, who.last) == (("south", "alone"), 1, 0)
     assert who.insecure_simulation and not Roster([NORTH, SOUTH, EAST]).insecure_simulation
+
+
+def test_that_the_parties_compute_on_gpus_is_said_in_the_roster() -> None:
+    parties = {"north": ["data", "compute"], "south": ["compute"], "helper": ["dealer"]}
+    assert mpcfl.roster(parties, gpus=True).gpus and not mpcfl.roster(parties).gpus
 
 
 def test_without_a_dealer_the_first_compute_party_deals_in_an_insecure_simulation() -> None:

@@ -1,5 +1,6 @@
 """A party's place in a run: agreement before anything else, keys of pairs, one program for all, and a plan."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +46,18 @@ def test_a_party_with_another_job_is_named_by_all_its_peers(odd: int) -> None:
         else:
             assert said[rank] == "agreed", "no link; the compute parties stop"
     assert "hint: give all parties the same job file" in said[odd]
+
+
+def test_a_party_that_takes_the_others_for_gpus_is_noticed() -> None:
+    """It would have other pieces dealt than they, under other numbers."""
+
+    def program(session: Session) -> None:
+        session.roster = copy.copy(session.roster)
+        session.roster.gpus = session.rank == 1
+        session.agree(b"job")
+
+    with pytest.raises(AgreementError, match="do not run the same job"):
+        run_parties(roster(2), program)
 
 
 def test_the_same_job_is_agreed_on() -> None:

@@ -17,6 +17,7 @@ import torch
 
 import mpcfl
 from measuring.gpu.clock import Clock, Timing, summary
+from measuring.one_process import landed
 from measuring.tables import TARGET
 from measuring.trainings import Training
 from mpcfl.data.facts import Facts
@@ -36,16 +37,19 @@ class Echo:
 
     phase = "alone"
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-
-    def exchange(self, sends: Mapping[int, torch.Tensor], receives: Mapping[int, Expected]) -> dict[int, torch.Tensor]:
-        return {peer: self._answer(sends.get(peer), *expected) for peer, expected in receives.items()}
+    def exchange(
+        self,
+        sends: Mapping[int, torch.Tensor],
+        receives: Mapping[int, Expected],
+        into: Mapping[int, torch.Tensor] | None = None,
+    ) -> dict[int, torch.Tensor]:
+        answers = {peer: self._answer(sends.get(peer), *expected) for peer, expected in receives.items()}
+        return landed(answers, into)
 
     def _answer(self, sent: torch.Tensor | None, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
         if sent is not None and sent.dtype == dtype and sent.numel() == math.prod(shape):
-            return sent.reshape(shape)
-        return torch.zeros(shape, dtype=dtype, device=self._device)
+            return sent.reshape(shape).clone()  # a sender uses its memory again
+        return torch.zeros(shape, dtype=dtype)
 
     def advance(self) -> None: ...
 
@@ -78,7 +82,8 @@ def iterations(clock: Clock, rows: int, columns: int, count: int) -> dict[str, A
     """Of `count` iterations of logistic regression at one party: Timing of one from start to start ("whole"), and
     seconds of its kernels alone ("kernels"), if the device can be profiled."""
     x, y = problem(rows, columns)
-    session = Session(mpcfl.roster(ALONE), 0, Echo(clock.device), device=str(clock.device))
+    roster = mpcfl.roster(ALONE, gpus=clock.device.type != "cpu")
+    session = Session(roster, 0, Echo(), device=str(clock.device))
     session.agree(b"alone")
     facts = Facts(
         partition="horizontal",

@@ -21,6 +21,7 @@ from mpcfl.data.table import Table
 from mpcfl.ring.fixed import encode
 from mpcfl.sharing.inputs import Input, share_inputs
 from mpcfl.sharing.reveal import reveal
+from mpcfl.world.party import Roster
 from mpcfl.world.session import Session
 
 TWO = {"north": ["data", "compute"], "south": ["data", "compute"], "helper": ["dealer"]}
@@ -83,7 +84,7 @@ def share_reveal(clock: Clock, size: Size) -> Row:
             raise AssertionError("what was revealed is not what was shared")
         return taken[2:]
 
-    timing = summary(run_threads(mpcfl.roster(TWO), program, device=str(clock.device))[0])
+    timing = summary(run_threads(_roster(clock), program, device=str(clock.device))[0])
     return row(
         reveal_name(size), 1e3 * timing.seconds, "ms", less_is_better=True, target=1.0,
         timing=timing,
@@ -91,7 +92,7 @@ def share_reveal(clock: Clock, size: Size) -> Row:
 
 
 def whole_fit(clock: Clock, size: Size) -> Row:
-    """Two compute parties on this device and a dealer on the CPU, threads of one process: iterations and phases."""
+    """Two compute parties and their dealer, all on this device, threads of one process: iterations and phases."""
     x, y = solo.problem(size.rows, size.columns)
     halves = {rank: Table.of({"x": part, TARGET: of_y}) for rank, (part, of_y) in enumerate(_halves(x, y))}
     wanted = solo.settings(size.iterations)
@@ -99,7 +100,7 @@ def whole_fit(clock: Clock, size: Size) -> Row:
     def program(session: Session) -> Any:
         return fit(session, lambda: None, halves.get(session.rank), wanted)
 
-    fits = run_threads(mpcfl.roster(TWO), program, device=str(clock.device), ahead=_AHEAD)
+    fits = run_threads(_roster(clock), program, device=str(clock.device), ahead=_AHEAD)
     w = np.zeros(size.columns)
     for _ in range(size.iterations):
         w -= 0.1 / size.rows * (x.T @ (1 / (1 + np.exp(-(x @ w))) - y) + w)
@@ -109,6 +110,10 @@ def whole_fit(clock: Clock, size: Size) -> Row:
         **costs(fits), iterations=size.iterations, relative=error, refused=fits[0].refused or None,
         phases={one.party: {name: round(taken, 4) for name, taken in one.phases.items()} for one in fits},
     )  # fmt: skip
+
+
+def _roster(clock: Clock) -> Roster:
+    return mpcfl.roster(TWO, gpus=clock.device.type != "cpu")
 
 
 def _halves(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
