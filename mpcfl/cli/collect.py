@@ -68,7 +68,7 @@ def collect(session: Session, job: Job, facts: Facts, outcome: Outcome, *, resum
             "revealed": list(dict.fromkeys(entry["what"] for entry in session.ledger)),
             "digest": job.digest(VERSION),
             "versions": {"python": platform.python_version(), "mpcfl": VERSION, **_versions()},
-            "machine": _machine(),
+            "machine": _machine(session),
             **outcome.extras,
         },
     )
@@ -95,10 +95,11 @@ def _versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in _PACKAGES}
 
 
-def _machine() -> dict[str, Any]:
+def _machine(session: Session) -> dict[str, Any]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "cores": os.cpu_count(),
         "memory_gib": round(memory, 1),
         "system": f"{platform.system()} {platform.machine()}",
+        "device": str(session.own_device),
     }

@@ -35,8 +35,8 @@ from mpcfl.report.units import listed
 SECTIONS = ("job", "model", "solver", "data", "evaluate", "select", "reveal", "checkpoint", "network", "parties")
 KEEPING = ("gradient", "fixed_hessian", "newton", "admm")
 """Solvers whose state checkpoints keep: those with a `mpcfl.sharing.keeper.Keeper`."""
-LOCAL = ("data", "certificate", "key")
-"""What a party may have under another path than the others say: not part of the digest."""
+LOCAL = ("data", "certificate", "key", "device")
+"""What a party may have under another path, or choose, unlike what the others say: not part of the digest."""
 LOCAL_FOLDERS = ("folder", "keys")
 """The same of [checkpoint]."""
 
@@ -149,6 +149,10 @@ class Job:
         choice("party", name, tuple(party.name for party in self.parties))
         return next(party for party in self.parties if party.name == name)
 
+    def device_of(self, name: str) -> str:
+        """Where party `name` computes or deals: its own setting, or that of [job]."""
+        return self.party(name).device or self.device
+
     def resolve(self, path: str) -> Path:
         """A path of the job file, relative to its folder."""
         return self.folder / path
@@ -188,6 +192,7 @@ class Job:
 
     @staticmethod
     def _digest(tables: dict[str, Any], version: str) -> str:
+        del tables["job"]["device"]  # results do not depend on it
         tables["parties"] = [
             {"name": name, **{key: value for key, value in party.items() if key not in LOCAL}}
             for name, party in tables["parties"].items()

@@ -17,6 +17,7 @@ from mpcfl.models.losses.class_weight import checked as class_weight_of
 from mpcfl.models.metrics import METRICS
 from mpcfl.protocols.exponential import RANGES
 from mpcfl.solvers.penalty import NAMES as PENALTIES
+from mpcfl.world.device import WORDS as DEVICES
 
 ROLES = ("data", "compute", "dealer")
 PARTITIONS = ("horizontal", "vertical")
@@ -43,7 +44,9 @@ class General:
     seed: int = 0
     """Public seed of row splits and batches. It hides nothing."""
     device: str = "cpu"
-    """Where the compute parties work: "cpu", "cuda" or "cuda:N"."""
+    """Where parties compute and deal: "cpu"; "cuda", each its own GPU of its machine as long as they last; "cuda:N"; or
+    "auto", a GPU where there is one. [parties.NAME] device goes before it, and `mpcfl train --device` before both. Not
+    compared between parties: results do not depend on it."""
 
     def __post_init__(self) -> None:
         need("[job] name", bool(self.name.strip()), "must not be empty")
@@ -52,7 +55,7 @@ class General:
         choice("[job] partition", self.partition, PARTITIONS)
         need("[job] timeout", self.timeout > 0, "must be more than 0 seconds")
         need("[job] seed", self.seed >= 0, "must be at least 0")
-        need("[job] device", bool(re.fullmatch(r"cpu|cuda(:\d+)?", self.device)), 'must be "cpu", "cuda" or "cuda:N"')
+        _check_device("[job] device", self.device)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,6 +209,8 @@ class Party:
     """The party's TLS certificate (PEM); all parties have a copy."""
     key: str | None = None
     """The party's private key (PEM); read by this party only."""
+    device: str | None = None
+    """Where this party computes or deals, if not where [job] says. The others need not know."""
 
     def __post_init__(self) -> None:
         where = f"[parties.{self.name}]"
@@ -222,3 +227,8 @@ class Party:
         if "data" not in self.roles and self.data is not None:
             raise JobError(f"{where}: has data but not the role 'data'", hint="add the role, or take `data` out")
         need(f"{where} key", self.key is None or self.certificate is not None, "needs a certificate beside it")
+        _check_device(f"{where} device", self.device or "cpu")
+
+
+def _check_device(setting: str, value: str) -> None:
+    need(setting, bool(re.fullmatch(DEVICES, value)), 'must be "cpu", "cuda", "cuda:N" or "auto"')

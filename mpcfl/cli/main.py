@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("job", metavar="JOB.toml")
     command.add_argument("--out", metavar="DIR", help="write model, card, ledger and report here")
     command.add_argument("--party", metavar="NAME", help="this process's party; without torchrun it sets the rank")
+    command.add_argument("--device", metavar="DEVICE", help="cpu, cuda, cuda:N or auto: before what the job says")
     command.set_defaults(run=_train)
 
     command = commands.add_parser("plan", help="print rounds, bytes and headroom of a job before anything runs")
@@ -115,7 +116,7 @@ def _simulated(job: str | Path, out: str | Path | None) -> int:
 def _train(options: argparse.Namespace) -> int:
     from mpcfl.cli.train import train_command
 
-    return train_command(options.job, out=options.out, party=options.party)
+    return train_command(options.job, out=options.out, party=options.party, device=options.device)
 
 
 def _plan(options: argparse.Namespace) -> int:

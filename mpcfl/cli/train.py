@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,26 +30,31 @@ from mpcfl.report.terminal import summary
 from mpcfl.sharing.keeper import Keeper
 from mpcfl.sharing.reveal import default_receivers
 from mpcfl.version import VERSION
+from mpcfl.world.device import WORDS as DEVICES
 from mpcfl.world.join import join
 from mpcfl.world.session import Session
 
 Deliver = Callable[[RunRecord], None]
 
 
-def train_command(job_path: str, *, out: str | None, party: str | None) -> int:
+def train_command(job_path: str, *, out: str | None, party: str | None, device: str | None = None) -> int:
     """Run one party; 0 if all went well. Errors are raised, and the other parties told that this one stopped."""
+    if device is not None and not re.fullmatch(DEVICES, device):
+        raise JobError(f"--device {device}: no such device", hint="cpu, cuda, cuda:N or auto")
 
     def deliver(record: RunRecord) -> None:
         files = write_run(out, record) if out is not None else []
         print(summary(record, files), end="")
 
-    run_party(Job.load(job_path), deliver, party=party, out=out)
+    run_party(Job.load(job_path), deliver, party=party, out=out, device=device)
     return 0
 
 
-def run_party(job: Job, deliver: Deliver, *, party: str | None = None, out: str | None = None) -> None:
+def run_party(
+    job: Job, deliver: Deliver, *, party: str | None = None, out: str | None = None, device: str | None = None
+) -> None:
     """Run one party; `deliver` gets the record if this process is the one that writes on this machine. `party`: its
-    name; its rank is the place of the party in `Job.ranks`."""
+    name; its rank is the place of the party in `Job.ranks`. `device`: where it works, whatever the job says."""
     roster, settings = roster_of(job), settings_of(job)
     rank = _rank(job, party)
     credentials, pins = credentials_of(job, roster.names[rank])
@@ -59,7 +65,7 @@ def run_party(job: Job, deliver: Deliver, *, party: str | None = None, out: str 
         encrypt=job.network.encrypt,
         credentials=credentials,
         pins=pins,
-        device=job.device,
+        device=device or job.device_of(roster.names[rank]),
     ) as session:
         receivers = list(settings.to or default_receivers(session))
         writes = writes_output(receivers, roster.names)

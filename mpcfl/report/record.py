@@ -32,7 +32,7 @@ class RunRecord:
     rounds_per_iteration, bytes_online {party: n}, bytes_offline {party: n}, messages_online {party: n},
     costs {party: {phase: {protocol: {rounds, messages, bytes}}}},
     seconds {offline, online, local, plaintext}, revealed [names], digest, versions {package: version},
-    machine {cores, memory_gib, system}`; where the tables were local, `error {max_abs, relative}` and
+    machine {cores, memory_gib, system, device}`; where the tables were local, `error {max_abs, relative}` and
     `plaintext {coef, intercept, convergence [[steps, relative distance], ...]}`; where asked for, `metrics {name:
     value}`, `selection {parameter, values, folds, metric, winner, scores}` and `inference {standard_errors, t, p: (d,)
     each, intercept {standard_error, t, p}}`.

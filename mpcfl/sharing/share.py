@@ -141,7 +141,7 @@ class Share:
     def from_crypten(cls, session: Session, tensor: Any, *, bound: float) -> Share:
         """From an arithmetically shared `MPCTensor`; `bound` as in the class."""
         ring, scale = _crypten.from_mpc_tensor(tensor)
-        return cls(session, ring, scale=scale, bound=bound)
+        return cls(session, ring.to(session.device), scale=scale, bound=bound)
 
     # -- no way out --------------------------------------------------------------------------------------------------
 

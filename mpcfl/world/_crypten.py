@@ -84,7 +84,8 @@ def _own(ring: torch.Tensor, scale: int) -> Any:
 
 
 def to_mpc_tensor(ring: torch.Tensor, scale: int) -> Any:
-    """A CrypTen `MPCTensor` of this party's share: a copy, since CrypTen rescales operands in place.
+    """A CrypTen `MPCTensor` of this party's share: a copy, since CrypTen rescales operands in place. It is on the CPU:
+    CrypTen's way of multiplying integers on CUDA is another one, and none of ours.
 
     Its own `MPCTensor.from_shares` first makes an empty tensor, which draws masks and needs a communicator: then a
     dealer or a dry run could not do what the compute parties do.
@@ -92,7 +93,7 @@ def to_mpc_tensor(ring: torch.Tensor, scale: int) -> Any:
     mpc = load().mpc
     result = mpc.MPCTensor.__new__(mpc.MPCTensor)
     load().CrypTensor.__init__(result)
-    result._tensor, result.ptype = _own(ring.clone(), scale), mpc.arithmetic
+    result._tensor, result.ptype = _own(ring.clone() if ring.is_meta else ring.cpu().clone(), scale), mpc.arithmetic
     return result
 
 

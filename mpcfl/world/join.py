@@ -10,10 +10,13 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import torch
+
 from mpcfl.errors import JobError
 from mpcfl.ring import product, waves
 from mpcfl.version import VERSION
 from mpcfl.world import _crypten
+from mpcfl.world.device import device_of
 from mpcfl.world.party import Roster
 from mpcfl.world.rendezvous import open_store
 from mpcfl.world.session import Session
@@ -37,7 +40,9 @@ def join(
     """A session in the run that this process was started for; closed at the end, with the others told if it fails.
 
     `digest`: of what all parties must agree on besides the roster and the version of mpcfl. `timeout`: seconds that any
-    wait may last. `credentials`, `pins`: see `mpcfl.world.tls`. SetupError: not started by torchrun. JobError: as many
+    wait may last. `credentials`, `pins`: see `mpcfl.world.tls`. `device`: where this party
+    computes or deals, see `mpcfl.world.device`; the others need not have the same.
+    SetupError: not started by torchrun, or a device that is not there. JobError: as many
     processes as parties are needed. PartyError: a party did not come. AgreementError: a party runs another job.
     """
     size, rank = os.environ.get("WORLD_SIZE"), os.environ.get("RANK", "0")
@@ -46,9 +51,13 @@ def join(
             f"{size} processes were started for a job of {roster.size} parties ({', '.join(roster.names)})",
             hint=f"torchrun --nproc-per-node {roster.size} ... on one machine, or one process a party",
         )
+    works = rank.isdecimal() and int(rank) in (*roster.compute, roster.dealer)
+    place = device_of(device if works else "cpu")
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
     _crypten.load()  # seconds, in which nobody waits yet
-    product.load(device)
-    waves.load(device)
+    product.load(place)
+    waves.load(place)
     store = open_store(int(rank) if rank.isdecimal() else 0, timeout, keeper=roster.names[0])
     mesh = Mesh.connect(
         store,
@@ -63,7 +72,7 @@ def join(
             ["mpcfl", *(os.environ.get(f"TORCHELASTIC_{name}", "0") for name in ("RUN_ID", "RESTART_COUNT"))]
         ),
     )
-    session = Session(roster, int(rank), mesh, device=device)
+    session = Session(roster, int(rank), mesh, device=place)
     with session.closing():
         session.agree(f"{VERSION}|{roster.names}|{[sorted(p.roles) for p in roster.parties]}|".encode() + digest)
         yield session

@@ -42,7 +42,7 @@ class Session:
     are: there too, or nowhere (torch's meta device) at a party without shares.
     """
 
-    def __init__(self, roster: Roster, rank: int, wire: Wire, *, device: str = "cpu") -> None:
+    def __init__(self, roster: Roster, rank: int, wire: Wire, *, device: str | torch.device = CPU) -> None:
         self.roster, self.rank, self.wire = roster, rank, wire
         self.dry_run = isinstance(wire, DryWire)
         self.device = META if self.dry_run or rank not in roster.compute else torch.device(device)

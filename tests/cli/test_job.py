@@ -33,7 +33,7 @@ def test_every_setting_can_be_set() -> None:
             solver=GRADIENT | {"iterations": 10, "batch": 5, "momentum": 0.9, "init": "random"},
             data__impute={"age": 40}, evaluate={"test_fraction": 0.2, "metrics": ["mse", "r2"]},
             reveal__to=["north"], network__encrypt=False,
-            parties__north__certificate="n.pem", parties__north__key="n.key",
+            parties__north__certificate="n.pem", parties__north__key="n.key", parties__north__device="auto",
         )
     )  # fmt: skip
     assert (job.partition, job.timeout, job.seed, job.device) == ("vertical", 5.0, 7, "cuda:1")
@@ -43,6 +43,7 @@ def test_every_setting_can_be_set() -> None:
     assert (job.evaluate.test_fraction, job.evaluate.metrics) == (0.2, ("mse", "r2"))
     assert job.reveal.to == ("north",) and not job.network.encrypt
     assert (job.party("north").certificate, job.party("north").key) == ("n.pem", "n.key")
+    assert (job.device_of("north"), job.device_of("south")) == ("auto", "cuda:1")
     assert Job.from_dict(job.to_dict()) == job
 
 
@@ -116,6 +117,14 @@ def test_the_digest_leaves_local_paths_out(key: str) -> None:
 )  # fmt: skip
 def test_the_digest_changes_with_everything_that_parties_must_agree_on(change: dict[str, Any]) -> None:
     assert Job.from_dict(tables(**change)).digest("1") != Job.from_dict(TABLES).digest("1")
+
+
+def test_each_party_may_work_on_another_device() -> None:
+    """Also when it goes on from a checkpoint."""
+    plain = Job.from_dict(TABLES)
+    for change in ({"job__device": "cuda"}, {"parties__north__device": "cuda:1"}):
+        other = Job.from_dict(tables(**change))
+        assert other.digest("1") == plain.digest("1") and other.task("1") == plain.task("1")
 
 
 @pytest.mark.parametrize("key", ["folder", "keys"])

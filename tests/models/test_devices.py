@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from mpcfl.errors import PartyError
 from mpcfl.models.families import Parameters, objective_of
 from mpcfl.models.selection import selection_of
 from mpcfl.models.settings import Settings, Solver
 from mpcfl.models.training import Outcome, train
+from mpcfl.protocols.aggregate import aggregate
+from mpcfl.sharing.checkpoints import agree_on_checkpoints
 from mpcfl.solvers.admm import Admm
 from mpcfl.solvers.fixed_hessian import FixedHessian
 from mpcfl.solvers.gradient import Gradient
@@ -88,8 +93,8 @@ def on_the_cpu(name: str, compute: int = 2) -> tuple[list[Outcome], list[Session
 
 def require_same(ours: tuple[list[Outcome], list[Session]], theirs: tuple[list[Outcome], list[Session]]) -> None:
     for a, b in zip(ours[0], theirs[0], strict=True):
-        assert np.array_equal(a.coefficients, b.coefficients)
-        assert np.array_equal(np.atleast_1d(a.intercept), np.atleast_1d(b.intercept))
+        assert np.array_equal(a.coefficients, b.coefficients, equal_nan=True)
+        assert np.array_equal(np.atleast_1d(a.intercept), np.atleast_1d(b.intercept), equal_nan=True)
         assert a.extras == b.extras
     for one, other in zip(ours[1], theirs[1], strict=True):
         assert one.meter.exact() == other.meter.exact()
@@ -120,3 +125,58 @@ def test_keys_are_injected_and_the_comparison_is_of_equal_masks() -> None:
     """Without that, rounding at random would make any two runs differ: so they are equal for a reason."""
     first, again = trained("logistic", {}), on_the_cpu("logistic")
     assert np.array_equal(first[0][0].coefficients, again[0][0].coefficients)
+
+
+class CutOff(Exception):
+    """A party is gone."""
+
+
+def cut_off_and_resumed(folder: Path, first: dict[int, str], second: dict[int, str]) -> tuple[Any, Any]:
+    """A run that p1 leaves as it begins iteration 3, and one that goes on from iteration 2."""
+    partition, target, settings = JOBS["logistic, batches"]
+    who = roster(2)
+    tables = tables_of(X, TARGETS[target], who.owners, partition)
+    facts = facts_for(tables, who, partition)
+
+    def program(session: Session, leaves: bool) -> Any:
+        def gone(what: str, begins: int, _: int) -> None:
+            if leaves and session.rank == 1 and begins == 3:
+                raise CutOff
+
+        session.on_step = gone
+        with agree_on_checkpoints(session, folder=folder, keys=folder / "keys", job="j", every=1) as keeper:
+            outcome = train(session, facts, settings, tables.get(session.rank), keeper)
+            return outcome, keeper.planned().start
+
+    with pytest.raises((CutOff, PartyError)):
+        run_on(first, who, lambda session: program(session, True))
+    results, sessions = run_on(second, who, lambda session: program(session, False))
+    assert {start for _, start in results} == {2}
+    return [outcome for outcome, _ in results], sessions
+
+
+def test_a_run_that_was_cut_off_goes_on_on_other_devices(tmp_path: Path) -> None:
+    wanted = cut_off_and_resumed(tmp_path / "cpu", {}, {})
+    require_same(cut_off_and_resumed(tmp_path / "device", MIXED, ALL), wanted)
+    require_same(cut_off_and_resumed(tmp_path / "back", ALL, {}), wanted)
+
+
+def aggregated(devices: dict[int, str], weighted: bool) -> list[Any]:
+    """Of a tensor on the device and one on the CPU, where the owner has a device."""
+
+    def program(session: Session) -> Any:
+        if session.rank not in session.roster.owners:
+            return aggregate(session)
+        place = devices.get(session.rank, "cpu")
+        own = {"w": torch.tensor([[0.5, -session.rank], [3.0, 1.25]], device=place), "n": torch.tensor([session.rank])}
+        found = aggregate(session, own, weight=1.0 + session.rank if weighted else None)
+        assert {name: tensor.device.type for name, tensor in found.items()} == {"w": place.split(":")[0], "n": "cpu"}
+        return {name: tensor.tolist() for name, tensor in found.items()}
+
+    return run_on(devices, roster(2, owners=4), program)[0]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_tensors_are_aggregated_and_come_back_to_where_they_were(weighted: bool) -> None:
+    wanted = aggregated({}, weighted)
+    assert aggregated(ALL, weighted) == wanted and aggregated(MIXED, weighted) == wanted

@@ -1,0 +1,52 @@
+"""What a job and the command line say of devices, where there is no GPU; tests/world/test_device.py has the rest."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from mpcfl.cli.main import main
+from tests.cli.jobs import tables
+from tests.cli.parties import train, write_job, write_tables
+
+without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+
+
+@without_gpu
+@pytest.mark.parametrize("how", ["--device", "job", "party"])
+def test_a_gpu_that_is_not_there_ends_a_party_before_it_waits_for_anybody(
+    how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.setenv(variable, "0")  # so that what is set is undone
+        monkeypatch.delenv(variable)
+    write_tables(tmp_path)
+    changes = {"job": {"job__device": "cuda"}, "party": {"parties__south__device": "cuda"}}
+    job = write_job(tmp_path, tables(**changes.get(how, {})))
+    extra = ["--device", "cuda"] if how == "--device" else []
+    assert main(["train", str(job), "--party", "south", *extra]) == 4
+    said = capsys.readouterr().err
+    assert said.startswith('mpcfl: device = "cuda": ') and "\n  hint: " in said and '"auto"' in said
+
+
+def test_a_device_that_is_no_device_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_tables(tmp_path)
+    job = write_job(tmp_path, tables())
+    assert main(["train", str(job), "--party", "north", "--device", "gpu"]) == 2
+    assert capsys.readouterr().err.startswith("mpcfl: --device gpu: no such device\n  hint: cpu, cuda, cuda:N or auto")
+
+
+@without_gpu
+def test_auto_works_on_the_cpu_where_there_is_no_gpu_beside_parties_that_say_otherwise(tmp_path: Path) -> None:
+    """Three job files that differ in devices alone: one run."""
+    write_tables(tmp_path)
+    jobs = {
+        "north": write_job(tmp_path, tables(job__device="auto"), "north.toml"),
+        "south": write_job(tmp_path, tables(job__device="cuda:7", parties__south__device="cpu"), "south.toml"),
+        "east": write_job(tmp_path, tables(parties__east__device="auto"), "east.toml"),
+    }
+    ended = train(jobs, out=tmp_path / "run")
+    assert {name: party.code for name, party in ended.items()} == dict.fromkeys(jobs, 0), ended
+    assert json.loads((tmp_path / "run" / "report.json").read_text())["machine"]["device"] == "cpu"
