@@ -20,8 +20,8 @@ BAR = 12
 class Progress:
     """Call it as `progress("doubling", 3, 16)`, from one party only. Silent where `stream` is no terminal.
 
-    stream: standard error by default. clock: seconds, for tests. cost: what this party has sent so far, if that is to
-    be shown. Never raises: a closed terminal stops no run.
+    stream: standard error by default. clock: seconds, for tests. cost, news: what this party has sent so far, and
+    whatever else there is to be said, if that is to be shown. Never raises: a closed terminal stops no run.
     """
 
     def __init__(
@@ -29,9 +29,10 @@ class Progress:
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
         cost: Callable[[], Cost] | None = None,
+        news: Callable[[], str] | None = None,
     ) -> None:
         self._stream = sys.stderr if stream is None else stream
-        self._clock, self._cost = clock, cost
+        self._clock, self._cost, self._news = clock, cost, news
         self._shown = bool(self._stream is not None and self._stream.isatty())
         self._what: str | None = None
         self._since = 0.0
@@ -71,6 +72,8 @@ class Progress:
         if self._cost is not None:
             cost = self._cost()
             ending += [plural(cost.rounds, "round"), f"{size(cost.bytes)}"]
+        if self._news is not None and (news := self._news()):
+            ending.insert(0, news)
         place = f"{shortened(what, 28)} {count(done)}/{count(total)}"
         return f"{place} [{'#' * filled}{'-' * (BAR - filled)}] {part:4.0%} {', '.join(ending)}".rstrip()
 

@@ -49,6 +49,10 @@ class Gradient:
     """First weights: "zeros", or "random": normal, from the public seed."""
     weight_bound: float = 1024.0
     """Public bound of the size of all weights; a larger one costs as many bits of precision."""
+    loss_every: int = 0
+    """Iterations between two values of the training loss that the receivers learn on the way: mean log loss or deviance
+    of all rows that train, without penalty. 0: none. For logistic regression of two classes, poisson and gamma; each
+    costs about as much as a metric of as many rows, and stands in the ledger."""
 
     @property
     def name(self) -> str:
@@ -62,6 +66,7 @@ class Gradient:
         tolerable = self.tolerance == 0 or self.tolerance >= 1e-5
         need("[solver] tolerance", tolerable, "must be 0 (never stop early), or at least 1e-5")
         need("[solver] check_every", self.check_every >= 1, "must be at least 1")
+        need("[solver] loss_every", self.loss_every >= 0, "must be at least 0 (0: never)")
         choice("[solver] init", self.init, ("zeros", "random"))
         need("[solver] weight_bound", 1 <= self.weight_bound <= 2**24, "must be 1 to 16777216")
 
@@ -80,6 +85,8 @@ class FixedHessian:
     """Of the inverse, 4 to 11: enough for a condition number of about 4^doublings / 1000."""
     tolerance: float = 2e-4
     """The run ends with an error if the last step changes a weight by more."""
+    loss_every: int = 0
+    """Iterations between two values of the training loss that the receivers learn; 0: none. As in "gradient"."""
 
     @property
     def name(self) -> str:
@@ -90,6 +97,7 @@ class FixedHessian:
         need("[solver] momentum", 0 <= self.momentum < 1, "must be at least 0 and less than 1")
         need("[solver] doublings", 4 <= self.doublings <= 11, "must be 4 to 11")
         need("[solver] tolerance", 0 < self.tolerance <= 1, "must be more than 0 and at most 1")
+        need("[solver] loss_every", self.loss_every >= 0, "must be at least 0 (0: never)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,6 +112,8 @@ class Newton:
     """Of the inverse that it starts from, 4 to 11; later ones follow from it."""
     tolerance: float = 0.05
     """The run ends with an error if the last step changes a weight by more; what is left after it is much less."""
+    loss_every: int = 0
+    """Iterations between two values of the training loss that the receivers learn; 0: none. As in "gradient"."""
 
     @property
     def name(self) -> str:
@@ -113,6 +123,7 @@ class Newton:
         need("[solver] iterations", 1 <= self.iterations <= 1024, "must be 1 to 1024")
         need("[solver] doublings", 4 <= self.doublings <= 11, "must be 4 to 11")
         need("[solver] tolerance", 0 < self.tolerance <= 1, "must be more than 0 and at most 1")
+        need("[solver] loss_every", self.loss_every >= 0, "must be at least 0 (0: never)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

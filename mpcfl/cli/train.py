@@ -71,7 +71,9 @@ def run_party(
         writes = writes_output(receivers, roster.names)
         if writes and out is not None:
             check_folder(out)
-        progress = Progress(cost=lambda: session.meter.total("online")) if session.rank == 0 else None
+        progress = None
+        if session.rank == 0:
+            progress = Progress(cost=lambda: session.meter.total("online"), news=lambda: session.news)
         session.on_step = progress
         with session.phase("local"):
             table = table_of(job, session.name)

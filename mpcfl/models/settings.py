@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mpcfl.data.facts import Facts
 from mpcfl.errors import JobError
 from mpcfl.models.metrics import check_metrics
 from mpcfl.models.selection import Selection
+from mpcfl.models.training_loss import LOSS_OF, TrainingLoss
 from mpcfl.solvers.admm import Admm
 from mpcfl.solvers.doubling import Doubling
 from mpcfl.solvers.fixed_hessian import FixedHessian
@@ -75,8 +77,32 @@ class Settings:
                 f"[solver] nesterov and tolerance are for models of rows, not for '{self.model}'",
                 hint='leave them out, or use name = "doubling", which goes to the optimum',
             )
+        if self.loss_every:
+            self._check_loss()
         if self.standard_errors and (self.alpha or self.penalty is not None):
             raise JobError("standard errors are for linear regression, not for ridge, lasso or elastic net")
+
+    @property
+    def loss_every(self) -> int:
+        """Iterations between two reveals of the training loss; 0: never."""
+        return self.solver.loss_every if isinstance(self.solver, Gradient | FixedHessian | Newton) else 0
+
+    def watch(self, facts: Facts) -> TrainingLoss | None:
+        """What reveals the training loss on the way, if it is asked for."""
+        if not self.loss_every or self.objective is None:
+            return None
+        return TrainingLoss(facts, self.model, self.objective.loss, self.loss_every, self.to)
+
+    def _check_loss(self) -> None:
+        if self.objective is None or self.objective.loss.target is None or self.model not in LOSS_OF:
+            raise JobError(
+                "[solver] loss_every is for models whose loss has a protocol: logistic of two classes, poisson, gamma",
+                hint="leave it out",
+            )
+        if self.selection is not None:
+            raise JobError(
+                "[solver] loss_every is not for [select], which trains all penalties at once", hint="leave it out"
+            )
 
     def ridge(self, rows: int) -> float:
         """What multiplies the squared weights beside the sum of squared errors of so many training rows."""

@@ -24,6 +24,7 @@ from mpcfl.models.losses.class_weight import balanced
 from mpcfl.models.metrics import finished, metrics_by_rows
 from mpcfl.models.selecting import choose
 from mpcfl.models.settings import Settings
+from mpcfl.models.training_loss import TrainingLoss
 from mpcfl.protocols.rounds import Protocol, run, together
 from mpcfl.sharing.keeper import Keeper
 from mpcfl.sharing.reveal import Floating, reveal
@@ -88,7 +89,7 @@ def train(
 def _descend(session: Session, facts: Facts, settings: Settings, own: Source | None, keeper: Keeper) -> Outcome:
     """So many steps on the data as given."""
     outputs: dict[str, Share | Floating] = {}
-    solver, objective, choice = settings.solver, settings.objective, None
+    solver, objective, choice, watch = settings.solver, settings.objective, None, None
     if objective is not None:
         classes = objective.loss.classes
         if objective.loss.has_classes:
@@ -101,7 +102,8 @@ def _descend(session: Session, facts: Facts, settings: Settings, own: Source | N
         if settings.selection is not None and isinstance(solver, Gradient):
             choice = choose(session, facts, settings.selection, candidates, solver, settings.fit_intercept, own)
             outputs |= choice.outputs
-        optimum = choice.optimum if choice else _by_rows(session, facts, candidates[0], settings, own, keeper)
+        watch = settings.watch(facts)
+        optimum = choice.optimum if choice else _by_rows(session, facts, candidates[0], settings, own, keeper, watch)
         outputs |= {"weights": optimum.weights, IN_RANGE: optimum.stayed}
         if optimum.reached is not None:
             outputs[REACHED] = optimum.reached
@@ -113,6 +115,8 @@ def _descend(session: Session, facts: Facts, settings: Settings, own: Source | N
     found = reveal(outputs, to=settings.to, reason="what the job asks for", reasons=REASONS)
     check(found, facts, objective.loss.range_hint if objective else None, STILL_MOVING)
     extras: dict[str, Any] = {} if choice is None else {"selection": choice.report(facts, found)}
+    if watch is not None and watch.seen:
+        extras["loss"] = [list(one) for one in watch.seen]
     if settings.metrics and found["weights"].device.type != "meta":
         loss = settings.objective.loss if settings.objective else None
         values = {name: finished(name, float(found[name]), facts.test_rows, loss) for name in settings.metrics}
@@ -121,17 +125,23 @@ def _descend(session: Session, facts: Facts, settings: Settings, own: Source | N
 
 
 def _by_rows(
-    session: Session, facts: Facts, objective: Objective, settings: Settings, own: Source | None, keeper: Keeper
+    session: Session,
+    facts: Facts,
+    objective: Objective,
+    settings: Settings,
+    own: Source | None,
+    keeper: Keeper,
+    watch: TrainingLoss | None,
 ) -> Optimum:
     """Weights and guards of a model that needs every row in every iteration."""
-    solver, fit_intercept = settings.solver, settings.fit_intercept
+    solver, fit_intercept, beside = settings.solver, settings.fit_intercept, watch.beside if watch else None
     if isinstance(solver, Newton):
-        return train_newton(session, facts, objective, solver, fit_intercept, own, keeper)
+        return train_newton(session, facts, objective, solver, fit_intercept, own, keeper, beside)
     if isinstance(solver, FixedHessian):
-        return train_fixed_hessian(session, facts, objective, solver, fit_intercept, own, keeper)
+        return train_fixed_hessian(session, facts, objective, solver, fit_intercept, own, keeper, beside)
     if not isinstance(solver, Gradient):
         raise ValueError("this solver knows no rows")
-    weights, stayed, held_out = descend(session, facts, objective, solver, fit_intercept, own, keeper)
+    weights, stayed, held_out = descend(session, facts, objective, solver, fit_intercept, own, keeper, beside)
     return Optimum(weights, stayed, None, held_out)
 
 

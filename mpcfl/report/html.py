@@ -72,6 +72,10 @@ def _model(record: RunRecord) -> str:
             "Left: a point for each coefficient; on the dashed line both trainings agree. Right: the differences.",
         ),
         figure(
+            pictures.loss(record),
+            "The mean loss of the training rows, without penalty: all that was revealed of the weights on the way.",
+        ),
+        figure(
             pictures.convergence(record),
             "Plaintext training on the pooled tables: how far from the optimum after so many steps.",
         ),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mpcfl.report.record import RunRecord
-from mpcfl.report.units import count, shortened, size, small
+from mpcfl.report.units import count, number, shortened, size, small
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,6 +98,23 @@ def convergence(record: RunRecord) -> str | None:
             )
 
     return _svg("convergence", f"Distance from the optimum by {name}", (7.2, 3.2), draw)
+
+
+def loss(record: RunRecord) -> str | None:
+    """The training loss that was revealed on the way, by iterations."""
+    points = [(step, value) for step, value in record.at("loss") or [] if value is not None and math.isfinite(value)]
+    if len(points) < 2:
+        return None
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        axes.plot(*zip(*points, strict=True), "o-", color=DARK, linewidth=2, markersize=5, markeredgecolor=PAPER)
+        axes.set(xlabel=STEPS.get(str(record.at("solver", "name")), "gradient steps"), ylabel="mean loss")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        step, value = points[-1]
+        axes.annotate(number(value), (step, value), xytext=(0, 7), textcoords="offset points", ha="right", color=INK)
+
+    return _svg("loss", "Training loss by iterations", (7.2, 3.2), draw)
 
 
 def costs(record: RunRecord) -> str | None:

@@ -35,7 +35,7 @@ class RunRecord:
     machine {cores, memory_gib, system, device}`; where the tables were local, `error {max_abs, relative}` and
     `plaintext {coef, intercept, convergence [[steps, relative distance], ...]}`; where asked for, `metrics {name:
     value}`, `selection {parameter, values, folds, metric, winner, scores}` and `inference {standard_errors, t, p: (d,)
-    each, intercept {standard_error, t, p}}`.
+    each, intercept {standard_error, t, p}}` and `loss [[iterations, mean loss of the training rows], ...]`.
     """
 
     party: str

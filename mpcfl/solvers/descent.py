@@ -31,7 +31,7 @@ from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.held_out import HeldOut
 from mpcfl.solvers.objective import Objective
 from mpcfl.solvers.penalty import Penalty
-from mpcfl.solvers.pinned_rows import Batches, PinnedRows, pin_rows
+from mpcfl.solvers.pinned_rows import Batches, PinnedRows, Watch, pin_rows
 from mpcfl.solvers.row_gradient import Scales, largest_gradient, layout_of, row_gradient
 from mpcfl.solvers.steering import in_range, settled, stayed
 from mpcfl.world.session import Session
@@ -62,6 +62,7 @@ def descend(
     fit_intercept: bool,
     own: Source | None,
     keeper: Keeper,
+    watch: Watch | None = None,
 ) -> tuple[Share, Share, HeldOut | None]:
     """(weights (d',) or (d', classes), the intercept last; bit: no row ever left the range), both shared; and the rows
     that were held out.
@@ -73,7 +74,9 @@ def descend(
     objective = objective.over(facts.training_rows)
     chosen = batches(facts, solver.batch)
     scales = scales_of_descent(facts, objective, solver, max(map(len, chosen)))
-    rows = pin_rows(session, own, facts, chosen, layout_of(facts, objective, scales, fit_intercept))
+    layout = layout_of(facts, objective, scales, fit_intercept, scored=watch is not None)
+    rows = pin_rows(session, own, facts, chosen, layout)
+    keeper = watch(keeper, Batches(rows.whole, batches(facts, 0))[0]) if watch else keeper
     first = solver.start(facts, fit_intercept, objective.loss.classes)
     state = iterate(session, rows, first, objective, solver, scales, len(facts.features), keeper)
     return state.w, run(session, stayed(state.left)), rows.whole.held_out

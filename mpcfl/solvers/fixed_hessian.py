@@ -31,7 +31,7 @@ from mpcfl.sharing.share import Share, zeros
 from mpcfl.solvers.hessian import FARTHEST, majorant_inverse, require_curvature, scales_of, squares_of
 from mpcfl.solvers.iterating import State, iterated
 from mpcfl.solvers.objective import Loss, Objective
-from mpcfl.solvers.pinned_rows import PinnedRows, pin_rows
+from mpcfl.solvers.pinned_rows import PinnedRows, Watch, pin_rows
 from mpcfl.solvers.row_gradient import Scales, count, layout_of, predictor, pulled_back, with_decay
 from mpcfl.solvers.solution import Optimum, arrived
 from mpcfl.solvers.steering import stayed
@@ -47,16 +47,19 @@ _LARGEST_STEP = 8 * FARTHEST
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixedHessian:
     """momentum: the most of it, rounded to 1/32. doublings: of the inverse, 4 to 11; more for columns that depend on
-    each other. tolerance: the run fails unless the last step changes no weight by more."""
+    each other. tolerance: the run fails unless the last step changes no weight by more. loss_every: as `Gradient`."""
 
     iterations: int = 40
     momentum: float = 0.75
     doublings: int = 10
     tolerance: float = 2e-4
+    loss_every: int = 0
 
     def __post_init__(self) -> None:
-        if self.iterations < 1 or not 0 <= self.momentum < 1 or self.tolerance <= 0:
-            raise JobError("[solver] fixed_hessian needs iterations >= 1, 0 <= momentum < 1 and tolerance > 0")
+        if self.iterations < 1 or not 0 <= self.momentum < 1 or self.tolerance <= 0 or self.loss_every < 0:
+            raise JobError(
+                "[solver] fixed_hessian needs iterations >= 1, 0 <= momentum < 1, tolerance > 0, loss_every >= 0"
+            )
         if not 4 <= self.doublings <= 11:
             raise JobError("[solver] doublings must be 4 to 11")
 
@@ -91,6 +94,7 @@ def train_fixed_hessian(
     fit_intercept: bool,
     own: Source | None,
     keeper: Keeper,
+    watch: Watch | None = None,
 ) -> Optimum:
     """Cost: that of `pin_rows`; for the inverse 3 rounds and 2 a doubling; `rounds` an iteration; 6 at the
     end, as `_ending`."""
@@ -99,7 +103,9 @@ def train_fixed_hessian(
     objective = objective.over(facts.training_rows)
     features, classes = len(facts.features), objective.loss.classes
     scales = scales_of(facts, objective, finer=_FINER if objective.loss.periodic else 0)
-    (rows,) = pin_rows(session, own, facts, batches(facts, 0), layout_of(facts, objective, scales, fit_intercept))
+    layout = layout_of(facts, objective, scales, fit_intercept, scored=watch is not None)
+    (rows,) = pin_rows(session, own, facts, batches(facts, 0), layout)
+    keeper = watch(keeper, rows) if watch else keeper
     found = majorant_inverse(rows, objective, scales, features, squares_of(facts, objective), solver.doublings)
     inverse = Pinned(run(session, found))
     run(session, inverse.opening())

@@ -32,7 +32,8 @@ class Gradient:
     """batch: rows of a mini-batch, 0 for all. momentum: heavy ball, or Nesterov's where `nesterov` says
     so. init: "zeros", or "random" from the public seed. tolerance: stop when a step moves the weights by less (0:
     never; models of rows only), looked at after every check_every steps, each look one revealed bit.
-    weight_bound: public bound of the weights' size; what they need beyond it costs as many bits of precision."""
+    weight_bound: public bound of the weights' size; what they need beyond it costs as many bits of precision.
+    loss_every: iterations between two reveals of the training loss (0: never; models of rows only)."""
 
     learning_rate: float
     iterations: int = 100
@@ -43,12 +44,13 @@ class Gradient:
     tolerance: float = 0.0
     check_every: int = 10
     weight_bound: float = 1024.0
+    loss_every: int = 0
 
     def __post_init__(self) -> None:
         if self.learning_rate <= 0 or self.iterations < 1 or self.batch < 0 or not 0 <= self.momentum < 1:
             raise JobError("[solver] gradient needs learning_rate > 0, iterations >= 1, batch >= 0, 0 <= momentum < 1")
-        if self.tolerance < 0 or self.check_every < 1:
-            raise JobError("[solver] tolerance must be at least 0, and check_every at least 1")
+        if self.tolerance < 0 or self.check_every < 1 or self.loss_every < 0:
+            raise JobError("[solver] tolerance and loss_every must be at least 0, and check_every at least 1")
         if not 1 <= self.weight_bound <= 2.0**24:
             raise JobError("[solver] weight_bound must be from 1 to 2^24")
 

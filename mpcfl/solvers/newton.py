@@ -34,7 +34,7 @@ from mpcfl.solvers.hessian import (
 from mpcfl.solvers.iterating import iterated
 from mpcfl.solvers.newton_step import NewtonState, Problem, newton_step
 from mpcfl.solvers.objective import Loss, Objective
-from mpcfl.solvers.pinned_rows import pin_rows
+from mpcfl.solvers.pinned_rows import Watch, pin_rows
 from mpcfl.solvers.row_gradient import layout_of
 from mpcfl.solvers.solution import Optimum, arrived
 from mpcfl.solvers.steering import stayed
@@ -46,15 +46,16 @@ _WEIGHT_SCALE = 26
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Newton:
     """doublings: of the first inverse, 4 to 11. tolerance: the run fails unless the last step changes no weight by
-    more; what is left is then less by far, since the steps shrink faster and faster."""
+    more; what is left is then less by far, since the steps shrink faster and faster. loss_every: as in `Gradient`."""
 
     iterations: int = 10
     doublings: int = 8
     tolerance: float = 0.05
+    loss_every: int = 0
 
     def __post_init__(self) -> None:
-        if self.iterations < 1 or self.tolerance <= 0:
-            raise JobError("[solver] newton needs iterations >= 1 and tolerance > 0")
+        if self.iterations < 1 or self.tolerance <= 0 or self.loss_every < 0:
+            raise JobError("[solver] newton needs iterations >= 1, tolerance > 0 and loss_every >= 0")
         if not 4 <= self.doublings <= 11:
             raise JobError("[solver] doublings must be 4 to 11")
 
@@ -79,6 +80,7 @@ def train_newton(
     fit_intercept: bool,
     own: Source | None,
     keeper: Keeper,
+    watch: Watch | None = None,
 ) -> Optimum:
     """Cost: that of `pin_rows`, 2 + 2 `doublings` rounds for the first inverse, 6 for the first step and 12 for each of
     the others, 6 at the end."""
@@ -86,7 +88,9 @@ def train_newton(
     objective.loss.agree(session)
     objective = objective.over(facts.training_rows)
     scales, squares, features = scales_of(facts, objective), squares_of(facts, objective), len(facts.features)
-    (rows,) = pin_rows(session, own, facts, batches(facts, 0), layout_of(facts, objective, scales, fit_intercept))
+    layout = layout_of(facts, objective, scales, fit_intercept, scored=watch is not None)
+    (rows,) = pin_rows(session, own, facts, batches(facts, 0), layout)
+    keeper = watch(keeper, rows) if watch else keeper
     inverse = run(session, majorant_inverse(rows, objective, scales, features, squares, solver.doublings))
     w = zeros(session, (features + fit_intercept,), scale=min(_WEIGHT_SCALE, scales.weights))
     left = zeros(session, (), scale=objective.loss.guard_scale(scales.bits))

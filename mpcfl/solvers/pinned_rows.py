@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from mpcfl.data.source import Source
 from mpcfl.protocols.pinned import Pinned
 from mpcfl.protocols.rounds import run
 from mpcfl.protocols.truncation import truncation
+from mpcfl.sharing.keeper import Keeper
 from mpcfl.sharing.share import Share
 from mpcfl.solvers.held_out import HeldOut
 from mpcfl.world.session import Session
@@ -72,6 +73,10 @@ class Batches:
     def __getitem__(self, i: int) -> PinnedRows:
         rows = self.chosen[i]
         return self.whole if len(rows) == self.whole.x.x.shape[0] else self.whole.batch(rows)
+
+
+Watch = Callable[[Keeper, PinnedRows], Keeper]
+"""From the keeper of a loop, and all rows that train, to one beside which states are looked at."""
 
 
 def pin_rows(session: Session, own: Source | None, facts: Facts, chosen: Sequence[Rows], layout: Layout) -> Batches:

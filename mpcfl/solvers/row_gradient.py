@@ -115,8 +115,11 @@ def _weighted(facts: Facts, objective: Objective) -> bool:
     return facts.aside.weight is not None or objective.loss.class_weight is not None
 
 
-def layout_of(facts: Facts, objective: Objective, scales: Scales, fit_intercept: bool) -> Layout:
-    """How the rows are shared for this objective. JobError: an offset, which would be that of every class."""
+def layout_of(
+    facts: Facts, objective: Objective, scales: Scales, fit_intercept: bool, *, scored: bool = False
+) -> Layout:
+    """How the rows are shared for this objective; `scored`: predictions of training rows will be compared with their
+    targets. JobError: an offset, which would be that of every class."""
     loss, aside = objective.loss, facts.aside
     columns = loss.classes if loss.classes > 1 else 0
     has_offset = loss.has_offset or aside.offset is not None or aside.exposure is not None
@@ -132,7 +135,7 @@ def layout_of(facts: Facts, objective: Objective, scales: Scales, fit_intercept:
         offset=Vector(scale=scales.predictor, bound=largest) if has_offset else None,
         signed=loss.signed,
         weighted=_weighted(facts, objective),
-        target=loss.target if facts.test_fraction else None,
+        target=loss.target if facts.test_fraction or scored else None,
     )
 
 

@@ -53,6 +53,7 @@ class Session:
         self.headroom = math.inf  # bits left at the tightest place so far; public, and the same in a dry run
         self.decisions: list[bool] = []  # revealed, and gone by (mpcfl.sharing.decide)
         self.script: list[bool] = []  # in a dry run: the decisions to go by
+        self.news = ""  # public: what a person should see of the work that goes on, besides how far it is
         self.on_step: Callable[[str, int, int], None] | None = None
         self._streams: dict[int, Stream] = {}
         self._operation = 0

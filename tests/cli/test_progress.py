@@ -81,6 +81,16 @@ def test_what_the_run_has_cost_so_far(terminal: Terminal) -> None:
     assert terminal.line == "gradient descent 800/1,000 [#########---]  80% 1 s left, 3,200 rounds, 12.3 MB"
 
 
+def test_news_stand_before_the_costs(terminal: Terminal) -> None:
+    told = [""]
+    progress = Progress(terminal, Clock(), cost=lambda: Meter().total("online"), news=lambda: told[0])
+    progress("Newton", 1, 4)
+    assert terminal.line.endswith("25% 0 rounds, 0 B")
+    told[0] = "loss 0.25"
+    progress("Newton", 4, 4)
+    assert terminal.line.endswith("100% loss 0.25, 0 rounds, 0 B")
+
+
 def test_ten_drawings_a_second_at_most_but_the_last_is_always_drawn(terminal: Terminal) -> None:
     clock = Clock()
     progress = Progress(terminal, clock)

@@ -147,6 +147,10 @@ CASES = {
     "logistic": (LOGISTIC, "horizontal"),
     "logistic, vertical": (LOGISTIC, "vertical"),
     "logistic, batches and momentum": (replace(LOGISTIC, solver=replace(LOGISTIC.solver, **BATCHES)), "horizontal"),
+    "logistic, with its loss on the way": (
+        replace(LOGISTIC, solver=replace(LOGISTIC.solver, loss_every=3)),
+        "horizontal",
+    ),
     "fixed Hessian": (replace(OPTIMUM, solver=FixedHessian(iterations=30)), "horizontal"),
     "Newton": (replace(OPTIMUM, solver=Newton(iterations=9)), "vertical"),
     "a range that was widened": (WIDENED, "horizontal"),

@@ -67,6 +67,7 @@ REPORT: dict[str, Any] = {
         "convergence": [[2**k, float(max(np.exp(-(2**k) / 3000), 1e-12) * 0.9)] for k in range(18)],
     },
     "metrics": {"r2": 0.4312, "mse": 2871.5},
+    "loss": [[5, 0.5], [10, 0.3], [15, 0.25]],
     "inference": {
         "standard_errors": [0.5, 0.25, 0.03, 2e-7, 1.5],
         "t": [2.5, -14.0, 1.04, 0.5, 8.0],

@@ -82,9 +82,9 @@ def test_the_page_says(read: Reader, said: str) -> None:
     assert said in read.text
 
 
-def test_three_pictures(read: Reader) -> None:
+def test_four_pictures(read: Reader) -> None:
     labels = [value for name, value in read.attributes if name == "aria-label"]
-    assert len([label for label in labels if label]) == 3
+    assert len([label for label in labels if label]) == 4
 
 
 def test_ids_are_unique(read: Reader) -> None:
@@ -107,7 +107,7 @@ def test_names_of_others_stay_text() -> None:
     )
     read = Reader(source)
     assert not read.tags & {"script", "img"}
-    assert source.count("<style") == source.count("</style>") == 3  # the page's own, and one in each of two pictures
+    assert source.count("<style") == source.count("</style>") == 4  # the page's own, and one in each of two pictures
     assert HOSTILE[0] in read.text and "\u202e" not in source
 
 

@@ -10,7 +10,7 @@ from mpcfl.report import pictures
 from mpcfl.report.record import RunRecord
 from tests.report.example import REPORT, example, example_of
 
-ALL = [pictures.convergence, pictures.costs, pictures.agreement]
+ALL = [pictures.convergence, pictures.costs, pictures.agreement, pictures.loss]
 
 
 def texts(svg: str) -> list[str]:
@@ -40,6 +40,15 @@ def test_the_same_record_gives_the_same_picture() -> None:
 
 def test_convergence_marks_the_steps_of_the_run() -> None:
     assert "this run: 65,536 steps" in texts(pictures.convergence(example()) or "")
+
+
+def test_the_loss_says_its_last_value() -> None:
+    assert "0.25" in texts(pictures.loss(example()) or "")
+
+
+@pytest.mark.parametrize("points", [[], [[5, 0.5]], [[5, 0.5], [10, None], [15, float("nan")]]])
+def test_a_loss_needs_two_numbers(points: list[list[float]]) -> None:
+    assert pictures.loss(example(report={**REPORT, "loss": points})) is None
 
 
 @pytest.mark.parametrize("points", [[], [[1, 0.5]], [[0, 1.0], [1, 0.0], [2, 0.0]]])
