@@ -28,10 +28,10 @@ WEIGHTS_SEEN = "all: the weights of every iteration"
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One thing that one role learns. iteration: from 0. role: `COORDINATOR`, `KEY_HOLDER` or `EVERYBODY`. what:
-    "weights" (at which the gradients of the iteration are taken; iteration `iterations`: the final ones), "gradient",
-    "part of the mean", or one of the two with "masked " before it. of: a participant, or `SUM`. value: (d + 1,);
-    float64, and int64 where masked."""
+    """One thing that one role learns. iteration: from 0. role: `COORDINATOR`, `KEY_HOLDER`, `EVERYBODY`, and "server"
+    where rows are encrypted. what: "weights" (at which the gradients of the iteration are taken; iteration
+    `iterations`: the final ones), "gradient", "part of the mean", or one of the two with "masked " before it. of: a
+    participant, or `SUM`. value: (d + 1,); float64, and int64 where masked."""
 
     iteration: int
     role: str
