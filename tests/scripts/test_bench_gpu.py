@@ -122,3 +122,24 @@ def test_without_a_gpu_it_says_so_and_measures_nothing(
     monkeypatch.setattr(sys, "argv", ["bench_gpu.py"])
     gpu("").main()
     assert capsys.readouterr().out.startswith("nothing measured: there is no GPU")
+
+
+def test_a_fit_and_sharing_run_on_a_device(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A simulated one, which refuses what CUDA refuses; all three parties on it, and the meter as planned."""
+    from tests.simulated_cuda import on_thread, simulated_cuda
+
+    training, clock = gpu("training"), gpu("clock").Clock(torch.device("cuda"))
+    threads = training.run_threads
+
+    def on_device(roster: Any, program: Any, **options: Any) -> list[Any]:
+        def party(session: Any) -> Any:
+            with on_thread():
+                return program(session)
+
+        return threads(roster, party, **options)
+
+    monkeypatch.setattr(training, "run_threads", on_device)
+    with simulated_cuda():
+        assert training.share_reveal(clock, gpu("peaks").SMALL)["value"] > 0
+        row = training.whole_fit(clock, gpu("peaks").SMALL)
+    assert row["as_planned"] and row["refused"] is None and row["relative"] < 1e-3

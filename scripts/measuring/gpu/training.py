@@ -68,10 +68,10 @@ def reveal_name(size: Size) -> str:
 
 def share_reveal(clock: Clock, size: Size) -> Row:
     """From real values at one party to the same values revealed to both, on one device; threads, so no socket."""
-    values = torch.from_numpy(np.random.default_rng(2).uniform(-1, 1, size.rows)).to(clock.device)
+    numbers = np.random.default_rng(2).uniform(-1, 1, size.rows)
 
     def program(session: Session) -> list[float]:
-        taken = []
+        values, taken = torch.from_numpy(numbers).to(clock.device), []
         for _ in range(_REVEALS if session.is_compute else 0):
             clock.settle()
             start = time.perf_counter()
