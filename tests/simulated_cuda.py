@@ -29,7 +29,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from mpcfl.ring import _draw_elsewhere, prg, product, waves
+from mpcfl.ring import _draw_elsewhere, opened, prg, product, waves
 from mpcfl.ring.blank import Blank
 
 DEVICES = 2
@@ -369,6 +369,7 @@ def simulated_cuda() -> Iterator[None]:
         stack.enter_context(patch.object(product, "_load", _products(product._load)))
         stack.enter_context(patch.object(product, "keep", lambda a, bits=64: a))
         stack.enter_context(patch.object(waves, "_load", _waves(waves._load)))
+        stack.enter_context(patch.object(opened, "_load", lambda kind: opened.Plain()))
         stack.enter_context(patch.object(_draw_elsewhere, "filling", lambda kind: _fill))
         stack.enter_context(on_thread())
         yield

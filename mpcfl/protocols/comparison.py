@@ -17,8 +17,8 @@ import torch
 from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.lookup import unit_vectors
 from mpcfl.protocols.rounds import Protocol
-from mpcfl.protocols.truncation import logical_shift
 from mpcfl.ring.blank import indices
+from mpcfl.ring.opened import logical_shift
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public, require_headroom
 

@@ -26,8 +26,8 @@ import torch
 
 from mpcfl.offline.dealing import Recipe, at_a_time, deal
 from mpcfl.protocols.rounds import Protocol
-from mpcfl.protocols.truncation import logical_shift
 from mpcfl.ring.blank import indices
+from mpcfl.ring.opened import logical_shift
 from mpcfl.ring.waves import horner
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public

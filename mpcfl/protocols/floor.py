@@ -12,8 +12,8 @@ import torch
 from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.steps import Words, digit_tables, read_digits
-from mpcfl.protocols.truncation import logical_shift
 from mpcfl.ring.blank import blank, indices
+from mpcfl.ring.opened import logical_shift
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
 

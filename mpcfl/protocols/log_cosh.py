@@ -17,8 +17,8 @@ from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.harmonics import Series
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.steps import Words, steps
-from mpcfl.protocols.truncation import logical_shift
 from mpcfl.ring.blank import blank
+from mpcfl.ring.opened import logical_shift
 from mpcfl.ring.waves import ANGLE_BITS, Coefficients, combine, tables
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public, zeros

@@ -18,9 +18,9 @@ import torch
 
 from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
-from mpcfl.protocols.truncation import logical_shift
 from mpcfl.protocols.turns import CASES, away, missing
 from mpcfl.ring.blank import blank, indices
+from mpcfl.ring.opened import logical_shift
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public, require_headroom
 

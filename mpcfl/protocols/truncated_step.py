@@ -14,8 +14,8 @@ import torch
 from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.steps import Words, bit_table, digit_tables, read_digits
-from mpcfl.protocols.truncation import logical_shift
 from mpcfl.ring.blank import blank
+from mpcfl.ring.opened import logical_shift
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public, require_headroom
 

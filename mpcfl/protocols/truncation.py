@@ -10,10 +10,9 @@ import torch
 
 from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
+from mpcfl.ring.opened import OFFSET, logical_shift, truncated
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public, require_headroom
-
-_OFFSET = 62
 
 
 def truncation(x: Share, bits: int) -> Protocol:
@@ -21,16 +20,15 @@ def truncation(x: Share, bits: int) -> Protocol:
 
     Cost: 1 round, 1 element each; offline 2 elements each.
     """
-    if not 0 < bits < _OFFSET or bits > x.scale:
+    if not 0 < bits < OFFSET or bits > x.scale:
         raise ValueError(f"cannot drop {bits} bits at scale {x.scale}")
-    require_headroom(x, _OFFSET, "a value to be truncated")
+    require_headroom(x, OFFSET, "a value to be truncated")
     session, shape = x.session, x.shape
     (rho,), (high, wrap) = deal(session, Recipe("truncation", [shape], [shape, shape], lambda m: _derive(m[0], bits)))
-    masked = x._like(add_public(session, x._ring, 1 << _OFFSET) + rho, x.bound)
+    masked = x._like(add_public(session, x._ring, 1 << OFFSET) + rho, x.bound)
     (c,) = yield [Masked(masked)]
-    wrapped = (1 - logical_shift(c, 63)) << (64 - bits)
-    public = logical_shift(c, bits) - (1 << (_OFFSET - bits))
-    ring = add_public(session, wrapped * wrap - high, public)
+    # c // 2^bits - rho // 2^bits, and 2^(64 - bits) where the sum has wrapped: where rho has its top bit and c has not
+    ring = truncated(c, wrap, high, bits, public=session.rank == 0)
     return Share(session, ring, scale=x.scale - bits, bound=x.bound + 2.0 ** (bits - x.scale))
 
 
@@ -43,11 +41,6 @@ def symmetric_truncation(x: Share, bits: int) -> Protocol:
     place = torch.empty(d, d, dtype=torch.int64)
     place[rows, columns] = place[columns, rows] = torch.arange(len(rows))
     return short[place]
-
-
-def logical_shift(x: torch.Tensor, bits: int) -> torch.Tensor:
-    """x / 2^bits for int64 read as unsigned (torch shifts arithmetically)."""
-    return (x >> bits) & ((1 << (64 - bits)) - 1)
 
 
 def _derive(rho: torch.Tensor, bits: int) -> list[torch.Tensor]:

@@ -15,11 +15,10 @@ from __future__ import annotations
 import torch
 
 from mpcfl.ring.blank import blank, indices
-from mpcfl.sharing.share import add_public
+from mpcfl.ring.opened import turned
 from mpcfl.world.session import Session
 
 CASES = 4
-_SCRAMBLE = -7046029254386353131  # odd, 2^64 over the golden ratio: Knuth, TAOCP volume 3, section 6.4
 
 
 def missing(mask: torch.Tensor, *, low: int, width: int = 64, cases: int = 2) -> torch.Tensor:
@@ -38,8 +37,4 @@ def away(
     `shared` (cases, ...): of what is `missing`."""
     if not session.holds_shares:
         return blank(tuple(delta.shape))
-    turns = (delta >> low) & ((1 << (width - low)) - 1)
-    case = (delta >> (low - (cases.bit_length() - 1))) & (cases - 1)
-    found = torch.where(case == 1, shared[1], shared[0]) if cases == 2 else shared.gather(0, case[None])[0]
-    public = delta * _SCRAMBLE | 1
-    return add_public(session, -public * found, public * turns)
+    return turned(delta, shared, low=low, width=width, cases=cases, public=session.rank == 0)

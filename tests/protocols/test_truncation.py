@@ -8,7 +8,8 @@ import torch
 
 from mpcfl.errors import HeadroomError
 from mpcfl.protocols.rounds import run
-from mpcfl.protocols.truncation import logical_shift, symmetric_truncation, truncation
+from mpcfl.protocols.truncation import symmetric_truncation, truncation
+from mpcfl.ring.opened import logical_shift
 from mpcfl.sharing.share import Share
 from mpcfl.world.session import Session
 from tests.evaluation import PARTIES, UNLIKELY, Given, dry, evaluate

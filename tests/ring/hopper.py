@@ -76,7 +76,15 @@ def _tool(name: str, option: str, cubin: bytes) -> str:
 
 
 def launches() -> None:
-    from mpcfl.ring import _chacha_triton, _digits, _digits_triton, _skinny_triton, _tiles_triton, _waves_triton
+    from mpcfl.ring import (
+        _chacha_triton,
+        _digits,
+        _digits_triton,
+        _opened_triton,
+        _skinny_triton,
+        _tiles_triton,
+        _waves_triton,
+    )
     from mpcfl.ring.waves import Coefficients
 
     def ring(*shape: int) -> torch.Tensor:
@@ -94,6 +102,9 @@ def launches() -> None:
         planes = torch.empty(_digits.Layout(*a.shape, 8, left).shape, dtype=torch.int8)
         _digits_triton.split(a, planes, reverse=not left)
     _digits_triton.combine(torch.empty(8, 64, 64, dtype=torch.int32), ring(64, 64))
+    for public in (True, False):
+        _opened_triton.truncated(ring(1024), ring(1024), ring(1024), 20, public)
+        _opened_triton.turned(ring(1024), ring(2, 1024), 20, 32, 2, public)
     _waves_triton.tables(ring(1024), 32, 20)
     for series in (1, 3):
         coefficients = Coefficients(np.ones((series - 1, 32)), np.ones((1, 32)))
@@ -102,7 +113,15 @@ def launches() -> None:
 
 def corners() -> None:
     """Lengths that kernels are compiled apart for (1, multiples of 16), and those that make very many programs."""
-    from mpcfl.ring import _chacha_triton, _digits, _digits_triton, _skinny_triton, _tiles_triton, _waves_triton
+    from mpcfl.ring import (
+        _chacha_triton,
+        _digits,
+        _digits_triton,
+        _opened_triton,
+        _skinny_triton,
+        _tiles_triton,
+        _waves_triton,
+    )
     from mpcfl.ring.waves import Coefficients
 
     def ring(*shape: int) -> torch.Tensor:
@@ -122,6 +141,8 @@ def corners() -> None:
     for n, m in ((1, 1), (1 << 28, 16), (16, 1 << 22)):
         _digits_triton.combine(torch.empty(8, n, m, dtype=torch.int32, device="meta"), ring(n, m))
     for n in (1, 17, 1 << 30):
+        _opened_triton.truncated(ring(n), ring(n), ring(n), 1, True)
+        _opened_triton.turned(ring(n), ring(4, n), 62, 64, 4, True)
         _waves_triton.tables(ring(n), 3, 20)
         _waves_triton.combine(ring(n), ring(2, 1, n), Coefficients(np.ones((1, 1)), np.ones((1, 1))))
 

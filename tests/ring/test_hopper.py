@@ -16,8 +16,13 @@ def test_kernels_compile_to_what_they_were_written_for() -> None:
     run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True)
     kernels = [json.loads(line) for line in run.stdout.splitlines()]
     names = {"_elements", "_rows", "_columns", "_matmul", "_split", "_combine", "_tables", "_series"}
+    names |= {"_truncated", "_turned"}
     assert {kernel["name"] for kernel in kernels} == names
     assert all(kernel["stack"] == 0 and 0 < kernel["registers"] <= 255 for kernel in kernels)
-    wide = [kernel for kernel in kernels if kernel["name"] in ("_rows", "_columns", "_combine", "_series")]
+    wide = [
+        kernel
+        for kernel in kernels
+        if kernel["name"] in ("_rows", "_columns", "_combine", "_series", "_truncated", "_turned")
+    ]
     assert all(kernel["widest_load"] == 16 for kernel in wide)
     assert not any(kernel["inexact"] for kernel in kernels)
