@@ -133,7 +133,7 @@ def crypten() -> str:
 
 
 def device() -> str:
-    """Which build of torch, and is there a GPU that it can use? Does a tensor on it add up?"""
+    """Which build of torch, and is there a GPU that it can use? Does a tensor on it add up, and a kernel of ours run?"""
     import torch
 
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
@@ -141,7 +141,11 @@ def device() -> str:
         return f"CPU ({build} build of torch{', no GPU that it can use' if torch.version.cuda else ''})"
     if int(torch.arange(4, device="cuda").sum()) != 6:
         raise RuntimeError("the GPU adds 0 + 1 + 2 + 3 up wrongly")
-    return f"{torch.cuda.get_device_name()} ({build} build of torch)"
+    from mpcfl.ring._triton import why_not
+
+    missing = why_not("cuda")
+    slower = f"; products, waves and masks go slower ways: {missing}" if missing is not None else ""
+    return f"{torch.cuda.get_device_name()} ({build} build of torch{slower})"
 
 
 def gloo() -> str:

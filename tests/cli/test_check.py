@@ -12,6 +12,7 @@ import pytest
 
 from mpcfl.cli import check
 from mpcfl.errors import SetupError
+from tests.simulated_cuda import simulated_cuda
 
 PYPROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
 PACKAGES = [*check.NEEDED, *check.OPTIONAL]
@@ -125,6 +126,16 @@ def test_gloo_that_finds_no_address_says_which_variable_to_set(monkeypatch: pyte
     code, lines, _ = report()
     assert code == 4
     assert "unable to find address for: north" in lines["gloo"] and "GLOO_SOCKET_IFNAME" in lines["gloo"]
+
+
+@pytest.mark.parametrize(("reason", "said"), [(None, "build of torch)"), ("triton is not installed", "slower ways")])
+def test_a_gpu_without_kernels_works_and_says_why_it_is_slow(
+    reason: str | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mpcfl.ring._triton.why_not", lambda kind: reason)
+    with simulated_cuda():
+        line = check.device()
+    assert line.startswith("simulated (") and said in line and (reason or "") in line
 
 
 def test_closed_loopback_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,7 @@ class _Enough(Exception):
     """The iterations that were wanted are done."""
 
 
+@lru_cache(maxsize=1)
 def problem(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
     """Standardised columns, and a target of 0 and 1 that they explain in part."""
     rng = np.random.default_rng(1)
