@@ -133,7 +133,7 @@ def crypten() -> str:
 
 
 def device() -> str:
-    """Which build of torch, and is there a GPU that it can use? Does a tensor on it add up, and a kernel of ours run?"""
+    """Which build of torch, and is there a GPU that it can use? Does a tensor on it add up, does a kernel run?"""
     import torch
 
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
