@@ -101,7 +101,7 @@ def iterate(
     checked = done, state  # what a run that leaves its range goes back to
     while done < solver.iterations:
         session.step("gradient descent", done + 1, solver.iterations)
-        step = _step(rows[done % len(rows)], state, objective, solver, scales, features)
+        step = _step(rows.at_step(done, solver.iterations), state, objective, solver, scales, features)
         state, done = run(session, step), done + 1
         due, fixed = done % solver.check_every == 0 or done == solver.iterations, objective.loss.widened() is None
         if due and not fixed and not in_range(state.left):

@@ -120,6 +120,7 @@ def train_fixed_hessian(
     left = zeros(session, (), scale=objective.loss.guard_scale(scales.bits))
 
     def step(objective: Objective, state: _State, k: int) -> Protocol:
+        rows.expect(solver.iterations - k)
         return _step(rows, inverse, state, solver.mix(k), objective, scales, features)
 
     state, objective = iterated(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from mpcfl.data.facts import Facts
 from mpcfl.data.own_rows import ROW_BOUND, Rows
 from mpcfl.data.rows import Layout, share_rows
 from mpcfl.data.source import Source
+from mpcfl.protocols.ahead import Ahead
 from mpcfl.protocols.pinned import Pinned
 from mpcfl.protocols.rounds import run
 from mpcfl.protocols.truncation import truncation
@@ -38,6 +39,10 @@ class PinnedRows:
     target: Share | None = None
     mask: torch.Tensor | None = None
 
+    def expect(self, uses: int) -> None:
+        """So many products by x and its transpose are still to come: they are prepared several at a time."""
+        self.x.ahead.left = self.weighted.ahead.left = uses
+
     def batch(self, rows: Rows) -> PinnedRows:
         """Some rows under the same mask: nothing is opened."""
         index = torch.from_numpy(rows)
@@ -58,11 +63,13 @@ class PinnedRows:
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """All rows, and which of them each batch takes. A batch is made when it is asked for: together they would be as
-    large as the table."""
+    """All rows, and which of them each batch takes. One of several is made when it is asked for: together they would be
+    as large as the table. What is prepared for it is kept."""
 
     whole: PinnedRows
     chosen: Sequence[Rows]
+    _made: dict[int, PinnedRows] = field(default_factory=dict)
+    _ahead: dict[int, tuple[Ahead, Ahead]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -71,8 +78,27 @@ class Batches:
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, i: int) -> PinnedRows:
-        rows = self.chosen[i]
-        return self.whole if len(rows) == self.whole.x.x.shape[0] else self.whole.batch(rows)
+        rows, total = self.chosen[i], self.whole.x.x.shape[0]
+        if len(rows) == total:
+            return self.whole
+        if i in self._made:
+            return self._made[i]
+        batch = self.whole.batch(rows)
+        batch.x.ahead, batch.weighted.ahead = self._ahead.setdefault(i, _both(batch, total))
+        if len(self.chosen) == 1:
+            self._made[i] = batch
+        return batch
+
+    def at_step(self, k: int, steps: int) -> PinnedRows:
+        """The batch of step k = 0, 1, ..., which comes round in every len(self) of so many steps."""
+        batch = self[k % len(self)]
+        batch.expect(len(range(k, steps, len(self))))
+        return batch
+
+
+def _both(batch: PinnedRows, rows: int) -> tuple[Ahead, Ahead]:
+    first = Ahead(rows=rows)
+    return first, first if batch.weighted is batch.x else Ahead(rows=rows)
 
 
 Watch = Callable[[Keeper, PinnedRows], Keeper]
