@@ -17,6 +17,7 @@ What it cannot show: kernels, their speed and rounding, and how much memory a ru
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -126,6 +127,40 @@ def _on_stream(stream: Stream) -> Iterator[None]:
         _local.streams.pop()
 
 
+# -- memory ----------------------------------------------------------------------------------------------------------
+
+
+class Memory:
+    """Of one device: bytes of the storages that tensors on it have now, and the most that they had since `reset`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users: dict[int, int] = {}
+        self.now = self.peak = 0
+
+    def reset(self) -> None:
+        self.peak = self.now
+
+    def holds(self, tensor: torch.Tensor, storage: torch.UntypedStorage) -> None:
+        address, size = storage.data_ptr(), storage.nbytes()
+        with self._lock:
+            self._users[address] = self._users.get(address, 0) + 1
+            if self._users[address] == 1:
+                self.now += size
+                self.peak = max(self.peak, self.now)
+        weakref.finalize(tensor, self._leaves, address, size)
+
+    def _leaves(self, address: int, size: int) -> None:
+        with self._lock:
+            self._users[address] -= 1
+            if not self._users[address]:
+                del self._users[address]
+                self.now -= size
+
+
+memory = [Memory() for _ in range(DEVICES)]
+
+
 # -- tensors ---------------------------------------------------------------------------------------------------------
 
 
@@ -140,6 +175,7 @@ class OnDevice(torch.Tensor):
     def of(inner: torch.Tensor, device: torch.device) -> OnDevice:
         made = torch.Tensor._make_wrapper_subclass(OnDevice, inner.shape, dtype=inner.dtype, device=device)
         made.inner, made.made, made.recorded = inner, (current_stream(), next(_ticks)), set()
+        memory[device.index or 0].holds(made, inner.untyped_storage())
         return made
 
     def record_stream(self, stream: Stream) -> None:  # type: ignore[override]

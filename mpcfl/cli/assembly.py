@@ -24,7 +24,7 @@ from mpcfl.world.tls import Credentials
 def roster_of(job: Job) -> Roster:
     """The parties of a job in the order of their ranks."""
     parties = [Party.of(party.name, party.roles) for party in job.parties]
-    return Roster(parties, insecure_simulation=job.insecure_simulation, gpus=job.device != "cpu")
+    return Roster(parties, insecure_simulation=job.insecure_simulation, gpus=job.gpus)
 
 
 def settings_of(job: Job) -> Settings:

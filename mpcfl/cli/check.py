@@ -78,6 +78,8 @@ def look() -> Iterator[Finding]:
     for name, lowest in OPTIONAL.items():
         yield package(name, lowest, optional=True)
     yield attempt("device", device, "pip install --force-reinstall torch")
+    if (kernels := triton()) is not None:
+        yield kernels
     yield attempt("gloo", gloo, "export GLOO_SOCKET_IFNAME=lo (Linux; lo0 on macOS), or name this host in /etc/hosts")
     yield attempt("loopback", loopback, "allow connections to 127.0.0.1 (firewall or sandbox)")
     yield attempt("chacha20", chacha20, "pip install --force-reinstall cryptography")
@@ -133,19 +135,42 @@ def crypten() -> str:
 
 
 def device() -> str:
-    """Which build of torch, and is there a GPU that it can use? Does a tensor on it add up, does a kernel run?"""
+    """Which build of torch, which GPUs that it can use, and what "auto" takes. Does a tensor on each add up?"""
     import torch
 
-    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
-    if not torch.cuda.is_available():
-        return f"CPU ({build} build of torch{', no GPU that it can use' if torch.version.cuda else ''})"
-    if int(torch.arange(4, device="cuda").sum()) != 6:
-        raise RuntimeError("the GPU adds 0 + 1 + 2 + 3 up wrongly")
-    from mpcfl.ring._triton import why_not
+    from mpcfl.world.device import device_of, why_no_gpu
 
-    missing = why_not("cuda")
-    slower = f"; products, waves and masks go slower ways: {missing}" if missing is not None else ""
-    return f"{torch.cuda.get_device_name()} ({build} build of torch{slower})"
+    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
+    takes = f'{build} build of torch; "auto" takes {device_of("auto")}'
+    if (why := why_no_gpu()) is not None:
+        return f"{why[0]} ({takes})"
+    found = []
+    for index in range(torch.cuda.device_count()):
+        if int(torch.arange(4, device=f"cuda:{index}").sum()) != 6:
+            raise RuntimeError(f"cuda:{index} adds 0 + 1 + 2 + 3 up wrongly")
+        free, total = torch.cuda.mem_get_info(index)
+        name = torch.cuda.get_device_name(index)
+        found.append(f"cuda:{index} {name}, {free / 1e9:.1f} of {total / 1e9:.1f} GB free")
+    return f"{'; '.join(found)} ({takes})"
+
+
+def triton() -> Finding | None:
+    """Do our kernels run on the GPU? None where there is none."""
+    try:
+        import torch
+
+        from mpcfl.ring._triton import why_not
+
+        if not torch.cuda.is_available():
+            return None
+        why = why_not("cuda")
+        found = (
+            f"kernels run ({metadata.version('triton')})" if why is None else f"{why}: GPUs work without, but slower"
+        )
+    except Exception as error:  # as in `attempt`
+        why = found = f"{type(error).__name__}: {error}".splitlines()[0]
+    mend = "" if why is None else "pip install triton, and a C compiler beside it"
+    return Finding("ok" if why is None else "missing", "triton", found, mend, optional=True)
 
 
 def gloo() -> str:

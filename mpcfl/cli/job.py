@@ -149,6 +149,11 @@ class Job:
         choice("party", name, tuple(party.name for party in self.parties))
         return next(party for party in self.parties if party.name == name)
 
+    @property
+    def gpus(self) -> bool:
+        """Whether randomness is dealt in pieces for GPUs: equal at all parties, wherever each of them works."""
+        return self.device != "cpu"
+
     def device_of(self, name: str) -> str:
         """Where party `name` computes or deals: its own setting, or that of [job]."""
         return self.party(name).device or self.device
@@ -181,6 +186,7 @@ class Job:
         tables = self.to_dict()
         for name in LOCAL_FOLDERS:
             del tables["checkpoint"][name]
+        tables["gpus"] = self.gpus
         return self._digest(tables, version)
 
     def task(self, version: str) -> str:
@@ -192,7 +198,7 @@ class Job:
 
     @staticmethod
     def _digest(tables: dict[str, Any], version: str) -> str:
-        del tables["job"]["device"]  # results do not depend on it
+        del tables["job"]["device"]
         tables["parties"] = [
             {"name": name, **{key: value for key, value in party.items() if key not in LOCAL}}
             for name, party in tables["parties"].items()

@@ -45,8 +45,9 @@ class General:
     """Public seed of row splits and batches. It hides nothing."""
     device: str = "cpu"
     """Where parties compute and deal: "cpu"; "cuda", each its own GPU of its machine as long as they last; "cuda:N"; or
-    "auto", a GPU where there is one. [parties.NAME] device goes before it, and `mpcfl train --device` before both. Not
-    compared between parties: results do not depend on it."""
+    "auto", a GPU where there is one. [parties.NAME] device goes before it, and `mpcfl train --device` before both. That
+    it is "cpu", or is not, must be the same at all parties: it says in which pieces randomness is dealt. Results do not
+    depend on it."""
 
     def __post_init__(self) -> None:
         need("[job] name", bool(self.name.strip()), "must not be empty")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mpcfl.cli.assembly import roster_of, settings_of
 from mpcfl.cli.job import Job
 from mpcfl.data.facts import Facts
 from mpcfl.errors import JobError
+from mpcfl.models.memory import gigabytes
 from mpcfl.models.settings import Settings
 from mpcfl.models.training import train
 from mpcfl.world.meter import Meter
@@ -17,20 +18,24 @@ from mpcfl.world.session import Session
 
 @dataclass(frozen=True)
 class Plan:
-    """Meters by party name in the order of the ranks, and the bits of headroom at the tightest place."""
+    """Meters by party name in the order of the ranks, the bits of headroom at the tightest place, and the memory in
+    bytes that compute parties and dealer need where they work on a GPU, estimated."""
 
     meters: dict[str, Meter]
     headroom: float
+    memory: dict[str, int] = field(default_factory=dict)
 
 
 def plan_of(roster: Roster, facts: Facts, settings: Settings) -> Plan:
     """Dry runs of all parties. HeadroomError where a value might leave the ring."""
-    meters, headroom = {}, float("inf")
+    meters, headroom, memory = {}, float("inf"), {}
     for rank, name in enumerate(roster.names):
         session = Session.dry(roster, rank)
         train(session, facts, settings, None)
         meters[name], headroom = session.meter, min(headroom, session.headroom)
-    return Plan(meters, headroom)
+        if session.is_compute or session.is_dealer:
+            memory[name] = session.footprint.bytes(computes=session.is_compute)
+    return Plan(meters, headroom, memory)
 
 
 def facts_from_counts(job: Job, rows: int, columns: int) -> Facts:
@@ -75,6 +80,9 @@ def describe(job: Job, facts: Facts, plan: Plan) -> str:
     lines += ["", f"{'protocol':<20} {'rounds':>7} {'bytes sent by ' + roster.names[0]:>30}"]
     for protocol, cost in first.exact().get("online", {}).items():
         lines.append(f"{protocol:<20} {cost['rounds']:>7} {cost['bytes']:>30,}")
+    on_gpus = [f"{name} {gigabytes(size)}" for name, size in plan.memory.items() if job.device_of(name) != "cpu"]
+    if on_gpus:
+        lines += ["", f"memory of a GPU, estimated: {', '.join(on_gpus)}"]
     lines += [
         "",
         "Bytes are payload; each message adds 16 bytes of header, and TLS its own. Set-up is not in the plan.",

@@ -21,6 +21,7 @@ from mpcfl.models.guards import BOTH, EVERY, FITS, IN_RANGE, MINIMUM, REACHED, R
 from mpcfl.models.inference import inference
 from mpcfl.models.losses.class_counts import counts_of, every_class_occurs
 from mpcfl.models.losses.class_weight import balanced
+from mpcfl.models.memory import require_memory
 from mpcfl.models.metrics import finished, metrics_by_rows
 from mpcfl.models.selecting import choose
 from mpcfl.models.settings import Settings
@@ -60,11 +61,13 @@ def train(
     a solver that iterates, for a run that may be cut off.
 
     GuardError if the weights would be wrong: a column without spread, or a solution not reached. Raises what the local
-    part raises (DataError), HeadroomError where a value might leave the ring.
+    part raises (DataError), HeadroomError where a value might leave the ring, SetupError where a GPU has too little
+    memory.
     """
     check_enough_rows(
         settings.model, facts.training_rows, len(facts.features), settings.fit_intercept, settings.standard_errors
     )
+    require_memory(session, lambda dry: train(dry, facts, settings, None))
     solver = settings.solver
     if not isinstance(solver, Doubling | Admm):
         with session.phase("online"):

@@ -56,6 +56,8 @@ def deal(session: Session, recipe: Recipe) -> tuple[Tensors, Tensors]:
     Cost, offline: one message of sum(derived) elements from the dealer to the last compute party; 0 rounds online.
     """
     operation = session.next_operation()
+    if session.dry_run:
+        session.footprint.deals(recipe.name, recipe.masks, _count(recipe.masks), _count(recipe.derived))
     with session.phase("offline"), session.protocol(recipe.name):
         if session.is_dealer:
             correction = _correct(session, recipe, operation)

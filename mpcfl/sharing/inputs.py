@@ -6,6 +6,7 @@ is left, value minus all others, stays with an owner who computes and is sent to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,7 @@ def share_inputs(session: Session, inputs: Sequence[Input]) -> list[Share]:
     incoming: dict[int, int] = {}
     for item in inputs:
         operation = session.next_operation()
+        session.footprint.inputs += math.prod(item.shape)
         holder = item.owner if item.owner in roster.compute else roster.last
         own = blank(item.shape)
         if session.rank == item.owner and not session.dry_run:

@@ -39,6 +39,8 @@ def open_masked(session: Session, items: Sequence[Masked]) -> list[torch.Tensor]
     shares get tensors without content.
     """
     if not session.holds_shares:
+        if session.dry_run:
+            session.footprint.opens(sum(math.prod(item.share.shape) * item.width // 8 for item in items))
         if session.is_compute:
             _count(session, items)
         return [blank(item.share.shape) for item in items]

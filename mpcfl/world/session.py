@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from mpcfl.errors import AgreementError
 from mpcfl.ring.prg import CPU, Draw, Stream, derive
+from mpcfl.world.footprint import Footprint
 from mpcfl.world.meter import Meter
 from mpcfl.world.party import Roster
 from mpcfl.world.staging import Staging
@@ -49,6 +50,7 @@ class Session:
         self.own_device = torch.device(device) if self.is_compute or self.is_dealer else CPU
         self._staging = None if self.dry_run or self.own_device == CPU else Staging(self.own_device)
         self.meter = Meter()
+        self.footprint = Footprint()  # in a dry run
         self.ledger: list[dict[str, Any]] = []
         self.headroom = math.inf  # bits left at the tightest place so far; public, and the same in a dry run
         self.decisions: list[bool] = []  # revealed, and gone by (mpcfl.sharing.decide)

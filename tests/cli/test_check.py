@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import torch
 
 from mpcfl.cli import check
 from mpcfl.errors import SetupError
@@ -118,6 +119,34 @@ def test_crypten_that_does_not_import_is_wrong(monkeypatch: pytest.MonkeyPatch) 
     assert lines["crypten"].startswith("wrong") and "no module named omegaconf" in lines["crypten"]
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_without_a_gpu_it_says_why_and_what_auto_takes() -> None:
+    code, lines, _ = report()
+    assert code == 0 and "triton" not in lines
+    assert re.search(r"torch (has no CUDA|finds no GPU).* build of torch; \"auto\" takes cpu\)$", lines["device"])
+
+
+def test_gpus_are_listed_with_their_memory_and_whether_kernels_run_on_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    with simulated_cuda():
+        monkeypatch.setattr("mpcfl.ring._triton.why_not", lambda kind: "triton is not installed")
+        code, slower, _ = report()
+        monkeypatch.setattr("mpcfl.ring._triton.why_not", lambda kind: None)
+        _, fast, _ = report()
+    assert code == 0
+    assert "cuda:0 simulated, 8.6 of 8.6 GB free; cuda:1 simulated" in slower["device"]
+    assert slower["device"].endswith('"auto" takes cuda:0)')
+    assert slower["triton"].startswith("missing") and "slower  -> pip install triton" in slower["triton"]
+    assert fast["triton"].startswith("ok") and "kernels run (" in fast["triton"]
+
+
+def test_a_gpu_that_adds_up_wrongly_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mpcfl.ring._triton.why_not", lambda kind: None)
+    with simulated_cuda():
+        monkeypatch.setattr(torch, "arange", lambda size, device: torch.ones(size, device=device))
+        code, lines, _ = report()
+    assert code == 4 and lines["device"].startswith("wrong") and "cuda:0 adds" in lines["device"]
+
+
 def test_gloo_that_finds_no_address_says_which_variable_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise RuntimeError("gloo: unable to find address for: north\nand a stack that nobody reads")
@@ -126,16 +155,6 @@ def test_gloo_that_finds_no_address_says_which_variable_to_set(monkeypatch: pyte
     code, lines, _ = report()
     assert code == 4
     assert "unable to find address for: north" in lines["gloo"] and "GLOO_SOCKET_IFNAME" in lines["gloo"]
-
-
-@pytest.mark.parametrize(("reason", "said"), [(None, "build of torch)"), ("triton is not installed", "slower ways")])
-def test_a_gpu_without_kernels_works_and_says_why_it_is_slow(
-    reason: str | None, said: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mpcfl.ring._triton.why_not", lambda kind: reason)
-    with simulated_cuda():
-        line = check.device()
-    assert line.startswith("simulated (") and said in line and (reason or "") in line
 
 
 def test_closed_loopback_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """What a job and the command line say of devices, where there is no GPU; tests/world/test_device.py has the rest."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,21 @@ def test_auto_works_on_the_cpu_where_there_is_no_gpu_beside_parties_that_say_oth
     jobs = {
         "north": write_job(tmp_path, tables(job__device="auto"), "north.toml"),
         "south": write_job(tmp_path, tables(job__device="cuda:7", parties__south__device="cpu"), "south.toml"),
-        "east": write_job(tmp_path, tables(parties__east__device="auto"), "east.toml"),
+        "east": write_job(tmp_path, tables(job__device="cuda", parties__east__device="auto"), "east.toml"),
     }
     ended = train(jobs, out=tmp_path / "run")
     assert {name: party.code for name, party in ended.items()} == dict.fromkeys(jobs, 0), ended
     assert json.loads((tmp_path / "run" / "report.json").read_text())["machine"]["device"] == "cpu"
+
+
+def test_the_plan_says_what_memory_parties_on_gpus_need(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And nothing of it for the others; `tests/models/test_memory.py` holds the figures to what was held."""
+    write_tables(tmp_path)
+    counts = ["--rows", "1000000", "--columns", "100"]
+    assert main(["plan", str(write_job(tmp_path, tables(job__partition="vertical"))), *counts]) == 0
+    assert "memory" not in capsys.readouterr().out
+    job = write_job(tmp_path, tables(job__partition="vertical", job__device="auto", parties__south__device="cpu"))
+    assert main(["plan", str(job), *counts]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "memory" in line)
+    found = re.fullmatch(r"memory of a GPU, estimated: north ([\d.]+) GB, east ([\d.]+) GB", line)
+    assert found and float(found[1]) > 3 * 0.8 and float(found[2]) > 0.8  # X, what it came as, E; the mask

@@ -120,11 +120,12 @@ def test_the_digest_changes_with_everything_that_parties_must_agree_on(change: d
 
 
 def test_each_party_may_work_on_another_device() -> None:
-    """Also when it goes on from a checkpoint."""
-    plain = Job.from_dict(TABLES)
-    for change in ({"job__device": "cuda"}, {"parties__north__device": "cuda:1"}):
-        other = Job.from_dict(tables(**change))
-        assert other.digest("1") == plain.digest("1") and other.task("1") == plain.task("1")
+    """Also when it goes on from a checkpoint. That [job] names none but the CPU is for all to agree on."""
+    plain, gpus = Job.from_dict(TABLES), Job.from_dict(tables(job__device="auto"))
+    assert Job.from_dict(tables(parties__north__device="cuda:1")).digest("1") == plain.digest("1")
+    assert Job.from_dict(tables(job__device="cuda:1", parties__north__device="cpu")).digest("1") == gpus.digest("1")
+    assert gpus.digest("1") != plain.digest("1") and gpus.task("1") == plain.task("1")
+    assert [job.gpus for job in (plain, gpus)] == [False, True]
 
 
 @pytest.mark.parametrize("key", ["folder", "keys"])
