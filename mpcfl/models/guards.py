@@ -37,7 +37,8 @@ NOT_REACHED = (
 )
 STILL_MOVING = (
     "the optimum was not reached: the last step still changed a weight by more than [solver] tolerance",
-    "raise [solver] iterations, or tolerance if that will do; a larger penalty makes the problem easier",
+    "raise [solver] iterations, or tolerance if that will do; a larger penalty (a larger alpha, a smaller C) makes the "
+    "problem easier, and separable classes need one",
 )
 
 
@@ -61,7 +62,8 @@ def check(
         )
     if _unset(found.get(BOTH), ["classes"]):
         raise GuardError(
-            f"all rows of all parties are of one class of '{facts.target}'", hint="a classifier needs both classes"
+            f"all rows of all parties are of one class of '{facts.target}'",
+            hint="a classifier needs both: see whether target names the right column, or bring rows of the other class",
         )
     if EVERY in found:
         missing = _unset(found[EVERY], [str(label) for label in range(found[EVERY].numel())])

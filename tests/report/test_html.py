@@ -107,7 +107,7 @@ def test_names_of_others_stay_text() -> None:
     )
     read = Reader(source)
     assert not read.tags & {"script", "img"}
-    assert source.count("<style") == source.count("</style>") == 4  # the page's own, and one in each of two pictures
+    assert source.count("<style") == source.count("</style>") == 4  # the page's own, and one in each of three pictures
     assert HOSTILE[0] in read.text and "\u202e" not in source
 
 
