@@ -70,7 +70,7 @@ QUICK = ("a third label", "one class only", "separable classes without a penalty
 """The others' messages have tests below the command line too."""
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in CASES])
+@pytest.mark.parametrize("name", [pytest.param(k, marks=() if k in QUICK else pytest.mark.slow) for k in CASES])
 def test_it_is_named_with_advice(name: str, tmp_path: Path) -> None:
     y, changes, code, words = CASES[name]
     for owner, rows in zip(OWNERS, np.array_split(np.c_[X, y], 3), strict=True):
