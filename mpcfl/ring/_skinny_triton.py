@@ -1,13 +1,13 @@
 """Ring products with 1 to 8 columns in Triton: integers of 64 bits, and each matrix is read once, as fast as memory is.
 
     rows(x, delta, e, b, plus)       x @ delta + e @ b + plus: a program has some rows, and all columns
-    columns(x, delta, e, b, plus)    x.T @ delta + e.T @ b + plus: a program has 16 columns of x and some thousand rows
+    columns(x, delta, e, b, plus)    x.T @ delta + e.T @ b + plus: a program has some columns of x and thousands of rows
 
 Without e and b it is the product of one matrix. Terms are added up lane by lane, and the lanes once, at the end. What
 programs of `columns` found is added up in memory: addition mod 2^64 gives the same result in any order.
 
-A warp reads 128 bytes of each of several rows. Rows of an even number of elements are read 16 bytes at a time: that
-lengths are even is told by passing halves.
+A warp reads 128 bytes or more of each of several rows. Rows of an even number of elements are read 16 bytes at a time:
+that lengths are even is told by passing halves.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import triton
 import triton.language as tl
 
 COLUMNS = 8
-_DEPTH = 16  # elements of a row that a warp reads at a time
-_TILE = (128, 128, 64, 64, 32, 32, 32, 32)  # rows of a tile, by the number of columns: sums stay in registers
+TILES = ((64, 32), (64, 32), (64, 16), (64, 16), (32, 16), (32, 16), (32, 16), (32, 16))
+"""Rows of a tile and elements of each, by the number of columns: their sums stay in registers. Set by counting;
+`scripts/bench_gpu.py` prints what others take."""
 _PROGRAMS = 1056  # 8 for each multiprocessor of a large GPU
 _VARYING = ["n", "d", "x_row", "e_row", "span"]
 
@@ -32,12 +33,12 @@ def rows(
 ) -> torch.Tensor:
     """x, e (n, d) with rows that are contiguous; delta, b (d, m) in any layout, m <= 8. Returns (n, m)."""
     out = torch.empty(x.shape[0], delta.shape[1], dtype=torch.int64, device=x.device)
-    tile = _TILE[out.shape[1] - 1]
+    tile, depth = TILES[out.shape[1] - 1]
     first = out if plus is None else plus
     with torch.cuda.device_of(x):
         _rows[(triton.cdiv(x.shape[0], tile),)](
             *_operands(x, delta, e, b), first, *first.stride(), out, *_lengths(x, e),
-            M=out.shape[1], PLUS=plus is not None, PAIR=e is not None, EVEN=_even(x, e), TILE=tile, DEPTH=_DEPTH,
+            M=out.shape[1], PLUS=plus is not None, PAIR=e is not None, EVEN=_even(x, e), TILE=tile, DEPTH=depth,
         )  # fmt: skip
     return out
 
@@ -55,12 +56,13 @@ def columns(
         out = torch.zeros(d, m, dtype=torch.int64, device=x.device)
     else:
         out = plus.clone(memory_format=torch.contiguous_format)
-    tile, wide = _TILE[m - 1], triton.cdiv(d, _DEPTH)
+    tile, depth = TILES[m - 1]
+    wide = triton.cdiv(d, depth)
     span = triton.cdiv(triton.cdiv(n, max(1, _PROGRAMS // wide)), tile) * tile
     with torch.cuda.device_of(x):
         _columns[(wide, triton.cdiv(n, max(1, span)))](
             *_operands(x, delta, e, b), out, *_lengths(x, e), span,
-            M=m, PAIR=e is not None, EVEN=_even(x, e), TILE=tile, DEPTH=_DEPTH,
+            M=m, PAIR=e is not None, EVEN=_even(x, e), TILE=tile, DEPTH=depth,
         )  # fmt: skip
     return out
 

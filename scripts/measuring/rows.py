@@ -42,6 +42,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -51,6 +52,7 @@ from pathlib import Path
 from typing import Any
 
 import mpcfl
+from mpcfl.version import VERSION
 
 Row = dict[str, Any]
 HOW = ("measured", "planned", "computed")
@@ -77,7 +79,7 @@ class Stamp:
             before = round(os.getloadavg()[0], 2)
 
     def _versions(self) -> dict[str, str]:
-        found = {"python": platform.python_version(), "mpcfl": version("mpcfl"), "commit": commit()}
+        found = {"python": platform.python_version(), "mpcfl": VERSION, "commit": commit()}
         for name in (*_LIBRARIES, *self.libraries):
             try:
                 found[name] = version(name)
@@ -144,6 +146,8 @@ def checked(row: Row) -> Row:
 
 def commit() -> str:
     """Of the checkout that mpcfl is imported from, with a "+" where mpcfl/ differs from it; empty outside one."""
+    if shutil.which("git") is None:
+        return ""
     head, changes = (
         subprocess.run(["git", "-C", str(Path(mpcfl.__file__).parents[1]), *command], capture_output=True, text=True)
         for command in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "mpcfl"])

@@ -91,7 +91,7 @@ def launches() -> None:
         return torch.empty(shape, dtype=torch.int64)
 
     _chacha_triton.fill(bytes(32), bytes(12), 0, ring(100))
-    for m in (1, 8):
+    for m in (1, 2, 4, 8):
         x, e = ring(1000, 100), ring(1000, 100)
         _skinny_triton.rows(x, ring(100, m))
         _skinny_triton.rows(x, ring(100, m), e, ring(100, m), ring(1000, m))

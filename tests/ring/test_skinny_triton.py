@@ -17,7 +17,7 @@ def on(device: str, *operands: torch.Tensor) -> list[torch.Tensor]:
 @pytest.mark.parametrize("m", range(1, 9))
 @pytest.mark.parametrize(("n", "d"), [(1, 1), (129, 16), (40, 17), (300, 100)])
 def test_rows_times_few_columns(n: int, d: int, m: int, device: str) -> None:
-    """129 rows are one more than a program's; 17 columns one more than a warp reads, and odd."""
+    """129 rows are one more than those of two programs; 17 columns one more than a warp reads, and odd."""
     from mpcfl.ring import _skinny_triton
 
     x, e, v, w, plus = uniform(n, d), uniform(n, d + 2)[:, 1:-1], uniform(d, m), uniform(m, d).t(), uniform(m, n).t()

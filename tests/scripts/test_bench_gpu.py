@@ -5,11 +5,15 @@ import json
 import os
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+
+from tests.ring.interpreted import needs_triton
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -39,8 +43,9 @@ def test_every_part_makes_the_rows_that_it_names(gpu: Any, small: Any, monkeypat
         made = list(gpu("").rows(names, maker))
         assert [row["name"] for row in made] == names
         for row in made:
-            if row["name"] == "choices":
-                assert row["not_measured"] == "Triton has no kernels for cpu devices" and len(row["table"]) == 12
+            if row["name"] in ("choices", "tuning"):
+                assert row["not_measured"] == "Triton has no kernels for cpu devices"
+                assert row["name"] == "tuning" or len(row["table"]) == 12
                 continue
             assert row["value"] > 0 and row["figure"] == "gpu" and row["case"] == row["name"] and row["unit"]
             if "peer" in row:
@@ -83,6 +88,33 @@ def test_ratios_and_shares_are_of_how_good_a_figure_is(
     assert (row["ratio"], row["roofline"]["share"], row["reached"]) == (ratio, share, reached)
 
 
+def test_constants_are_tried_and_put_back(gpu: Any, small: Any) -> None:
+    class Kernels:
+        WIDTH = 2
+
+    def work() -> None:
+        time.sleep(0.002 * Kernels.WIDTH)
+        if Kernels.WIDTH == 4:
+            raise RuntimeError("too many registers")
+
+    found = gpu("tuning").measured(small[0], gpu("tuning").Knob("width", Kernels, "WIDTH", (1, 2, 4), work))
+    assert (found["chosen"], found["best"], Kernels.WIDTH) == ("2", "1", 2)
+    assert found["milliseconds"]["4"] == "RuntimeError: too many registers"
+
+
+@needs_triton
+def test_every_constant_is_one_that_its_kernel_reads(gpu: Any) -> None:
+    """Interpreted, at the smallest sizes: no value that is tried is refused."""
+    if torch.cuda.is_available():
+        pytest.skip("kernels are compiled where there is a CUDA device")
+    size = gpu("peaks").Size(square=8, rows=3, columns=2, words=1 << 8, iterations=1)
+    clock = gpu("clock").Clock(torch.device("cpu"), budget=0.0, least=1, most=1)
+    for knob in gpu("tuning").knobs(clock.device, size):
+        assert hasattr(knob.module, knob.attribute)
+        found = gpu("tuning").measured(clock, replace(knob, options=knob.options[-1:]))
+        assert all(isinstance(taken, float) for taken in found["milliseconds"].values()), found
+
+
 def test_a_product_that_is_wrong_is_not_timed(gpu: Any, small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu("ring"), "matmul", lambda a, b: a)
     (row,) = gpu("").rows(["ring_product_64"], lambda: [gpu("ring").ring_product(*small)])
@@ -110,7 +142,7 @@ def test_the_script_writes_rows_in_the_format_of_all_results(tmp_path: Path) -> 
 def test_the_whole_script_runs_with_crypten_and_a_fit_of_its_own_process(tmp_path: Path) -> None:
     script("--device", "cpu", "--small", "--out", str(tmp_path))
     rows = {row["name"]: row for row in map(json.loads, (tmp_path / "gpu.jsonl").read_text().splitlines())}
-    assert {name for name, row in rows.items() if "not_measured" in row} == {"choices"}
+    assert {name for name, row in rows.items() if "not_measured" in row} == {"choices", "tuning"}
     assert rows["logistic_iteration_400x5"]["peer"]["value"] > 0
     assert rows["logistic_fit_400x5"]["relative"] < 1e-3 and rows["logistic_fit_400x5"]["as_planned"]
 
