@@ -11,14 +11,15 @@ from typing import NamedTuple
 
 import torch
 
-from mpcfl.offline.dealing import Recipe, deal
-from mpcfl.protocols.ahead import Ahead
+from mpcfl.offline.dealing import Recipe, at_a_time, deal
+from mpcfl.protocols.ahead import LONGEST, Ahead
 from mpcfl.protocols.rounds import Protocol, run
 from mpcfl.protocols.turns import CASES, away, missing
 from mpcfl.ring.blank import blank
 from mpcfl.ring.product import gram, keep, matmul, matmul_pair, matmul_pair_t, matmul_t
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
+from mpcfl.world.session import Session
 
 STRETCH = 1 << 23  # elements that are opened at a time
 
@@ -39,7 +40,7 @@ class Pinned:
     """X (n, d), shared, with its mask. The dealer alone knows the mask A as a whole, and no opened value."""
 
     def __init__(self, x: Share) -> None:
-        self.x, self.session, self.ahead = x, x.session, Ahead()
+        self.x, self.session, self.ahead = x, x.session, _ahead(x.session)
         self._part: tuple[Pinned, torch.Tensor] | None = None  # of which matrix this is which rows
         self._whole_mask: torch.Tensor | None = None  # at the dealer only
         (mask,), _ = deal(self.session, Recipe("pin", [x.shape], [], self._keep))
@@ -68,7 +69,7 @@ class Pinned:
     @classmethod
     def _of(cls, x: Share, e: torch.Tensor | None, whole_mask: torch.Tensor | None) -> Pinned:
         pinned = object.__new__(cls)
-        pinned.x, pinned.session, pinned.ahead, pinned._part = x, x.session, Ahead(), None
+        pinned.x, pinned.session, pinned.ahead, pinned._part = x, x.session, _ahead(x.session), None
         pinned._mask, pinned._opened, pinned._whole_mask = None, e, whole_mask
         keep(x._ring)
         if e is not None:
@@ -220,3 +221,7 @@ def _square(a: torch.Tensor) -> torch.Tensor:
 def _places(shape: Shape, count: int) -> Sequence[int | slice]:
     """Of the uses, among columns that lie side by side."""
     return [slice(i * shape[1], (i + 1) * shape[1]) for i in range(count)] if len(shape) > 1 else range(count)
+
+
+def _ahead(session: Session) -> Ahead:
+    return Ahead(longest=at_a_time(session, LONGEST))

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+import mpcfl
 from mpcfl.protocols.ahead import Ahead
 from mpcfl.protocols.pinned import Pinned
 from mpcfl.protocols.rounds import run
+from mpcfl.ring.blank import blank
 from mpcfl.sharing.share import Share
 from mpcfl.world.session import Session
+from mpcfl.world.wire import DryWire
 from tests.evaluation import PARTIES, Given, Outcome, evaluate, full_range
 from tests.protocols.test_pinned import exact_product
 
@@ -106,3 +109,20 @@ def test_what_is_prepared_stays_a_small_part_of_the_table(
     assert made == [together]
     rows = max(whole, shape[0])
     assert together == 1 or 2 * together * columns * rows <= max(2**20, rows * shape[1] / 6)
+
+
+@pytest.mark.parametrize(("gpus", "together"), [(False, 2), (True, 8)])
+def test_among_gpus_messages_may_be_longer(gpus: bool, together: int) -> None:
+    """A million rows: each use that is prepared with others reads E once less."""
+    session = Session(
+        mpcfl.roster({"a": ["data", "compute"], "b": ["compute"], "c": ["dealer"]}, gpus=gpus), 2, DryWire()
+    )
+    ahead, asked = Pinned(Share(session, blank((10**6, 100)), scale=0, bound=1.0)).ahead, []
+    ahead.left = 50
+
+    def prepare(count: int) -> list[int]:
+        asked.append(count)
+        return [0] * count
+
+    ahead.take("use", (10**6, 100), 1, prepare)
+    assert asked == [together]
