@@ -16,6 +16,8 @@ def line(row: dict[str, Any]) -> str:
         parts.append(f"error {row['error']:.2g} of guessing's")
     if "auc" in row:
         parts.append(f"AUC {row['auc']:.3f} +- {row['auc_margin']:.3f}")
+    if "risk" in row:
+        parts.append(f"R^2 {row['r2_others_without']:.2f} -> {row['r2_others']:.2f}, members {row['r2_members']:.2f}")
     if "told_linear" in row:
         parts.append(f"told apart {row['told_linear']:.2f} and {row['told_forest']:.2f}, bytes p {row['bytes_p']:.2g}")
     if row.get("refused"):

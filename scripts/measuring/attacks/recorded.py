@@ -27,6 +27,7 @@ from measuring.tables import TARGET, split
 from mpcfl.cli.assembly import roster_of, settings_of
 from mpcfl.cli.job import Job
 from mpcfl.data.facts import agree_on_facts
+from mpcfl.data.table import Table
 from mpcfl.models.training import train
 from mpcfl.protocols import rounds
 from mpcfl.ring.prg import Draw
@@ -75,11 +76,18 @@ def job_of(training: dict[str, Any], to: tuple[str, ...] = ("west",)) -> Job:
     return Job.from_dict({"job": general, "parties": parties, "reveal": {"to": list(to)}, **rest})
 
 
-def recorded(training: dict[str, Any], x: Array, y: Array, to: tuple[str, ...] = ("west",)) -> dict[str, View]:
-    """The views by party, of one run with fresh keys; the rows are split over the four in order."""
+def recorded(
+    training: dict[str, Any], x: Array, y: Array, to: tuple[str, ...] = ("west",), parts: Sequence[int] = ()
+) -> dict[str, View]:
+    """The views by party, of one run with fresh keys. The rows are split over the four in order, so many to each
+    (`parts`), or as many to one as to another."""
     job = job_of(training, to)
     roster, settings = roster_of(job), settings_of(job)
     tables, views = split(x, y, roster, "horizontal"), {name: View() for name in roster.names}
+    if parts:
+        rows = np.split(np.c_[x, y], np.cumsum(parts)[:-1])
+        names = [*(f"x{i}" for i in range(x.shape[1])), TARGET]
+        tables = {rank: Table.of(part, names=names) for rank, part in zip(roster.owners, rows, strict=True)}
 
     def program(session: Session) -> None:
         session.wire = _Listening(session.wire, views[session.name])
@@ -128,20 +136,35 @@ def _openings(views: dict[str, View]) -> Iterator[None]:
         rounds.open_masked = original  # type: ignore[assignment]
 
 
+def weights_of(training: dict[str, Any], x: Array, y: Array) -> Array:
+    """(d + 1,): what a run reveals to `west`, the intercept last."""
+    roster, settings = roster_of(job_of(training)), settings_of(job_of(training))
+    tables = split(x, y, roster, "horizontal")
+
+    def program(session: Session) -> Array:
+        table = tables.get(session.rank)
+        facts = agree_on_facts(session, "horizontal", None if table is None else table.schema, TARGET)
+        outcome = train(session, facts, settings, table)
+        return np.append(outcome.coefficients, outcome.intercept)
+
+    return np.asarray(run_threads(roster, program)[roster.names.index("west")])
+
+
 def repeated(
     training: dict[str, Any],
     tables: Sequence[tuple[Array, Array]],
     runs: int,
     control: str = "",
     pool: Executor | None = None,
+    parts: Sequence[int] = (),
 ) -> list[list[dict[str, View]]]:
     """For each table the views of so many runs, with fresh keys each. `control`: one of `CONTROLS`; `pool`: who works,
-    if not this process."""
+    if not this process; `parts` as in `recorded`."""
     if pool is None:
-        return [_runs(training, table, runs, control) for table in tables]
-    parts = [runs // 2, runs - runs // 2]
-    made = [[pool.submit(_runs, training, table, part, control) for part in parts] for table in tables]
-    return [[run for part in of_table for run in part.result()] for of_table in made]
+        return [_runs(training, table, runs, control, parts) for table in tables]
+    counts = [count for count in (runs // 2, runs - runs // 2) if count]
+    made = [[pool.submit(_runs, training, table, count, control, parts) for count in counts] for table in tables]
+    return [[run for some in of_table for run in some.result()] for of_table in made]
 
 
 def workers() -> Executor:
@@ -149,9 +172,11 @@ def workers() -> Executor:
     return ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
 
 
-def _runs(training: dict[str, Any], table: tuple[Array, Array], runs: int, control: str) -> list[dict[str, View]]:
+def _runs(
+    training: dict[str, Any], table: tuple[Array, Array], runs: int, control: str, parts: Sequence[int]
+) -> list[dict[str, View]]:
     with CONTROLS[control]():
-        return [recorded(training, *table) for _ in range(runs)]
+        return [recorded(training, *table, parts=parts) for _ in range(runs)]
 
 
 @contextmanager

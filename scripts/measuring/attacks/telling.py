@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from scipy.stats import norm
 
-from measuring.attacks.recorded import View
+from measuring.attacks.recorded import Part, View
 from measuring.uniform import uniformity
 
 Array = npt.NDArray[np.float64]
@@ -48,10 +48,17 @@ def bytes_of(views: Sequence[View]) -> Bytes:
 
 
 def values_of(views: Sequence[View]) -> Array:
-    """(runs, values): what was opened, each divided by half its ring: in [-1, 1)."""
-    return np.array(
-        [np.concatenate([part.reshape(-1) / 2.0 ** (8 * part.itemsize - 1) for part in view.opened]) for view in views]
-    )
+    """(runs, values): what was opened, and ring elements received, each divided by half its ring: in [-1, 1)."""
+    return np.array([np.concatenate([_scaled(part) for part in _whole(view)]) for view in views])
+
+
+def _whole(view: View) -> list[Part]:
+    """Messages of bytes are left out: they are openings, whose sums are there."""
+    return [*view.opened, *(part for part in view.messages if part.dtype == np.int64)]
+
+
+def _scaled(part: Part) -> Array:
+    return np.asarray(part.reshape(-1) / 2.0 ** (8 * part.itemsize - 1))
 
 
 def bytes_p(views: Sequence[View]) -> float:
@@ -82,7 +89,7 @@ def told_by_bytes(one: Bytes, other: Bytes) -> Told:
 
 
 def told_by_values(one: Array, other: Array, seed: int) -> Told:
-    """Random forest over the opened values: notices what is no sum."""
+    """Random forest over all values: notices what is no sum."""
     from sklearn.ensemble import RandomForestClassifier
 
     x, y, learn = _labelled(one, other)
