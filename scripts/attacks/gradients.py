@@ -24,8 +24,9 @@ import numpy.typing as npt
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from measuring.attacks.inverting import Seen, matched, several_rows, single_row
-from measuring.attacks.recorded import COMPUTE, TRAININGS, repeated, workers
+from measuring.attacks.recorded import COMPUTE, TRAININGS
 from measuring.attacks.regressing import regressed
+from measuring.attacks.repeated import repeated, workers
 from measuring.attacks.run import attack
 from measuring.real import load
 from measuring.rows import Row

@@ -22,7 +22,8 @@ import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from measuring.attacks.recorded import COMPUTE, CONTROLS, ROLES, TRAININGS, View, recorded, repeated, workers
+from measuring.attacks.recorded import COMPUTE, ROLES, TRAININGS, View, recorded
+from measuring.attacks.repeated import CONTROLS, repeated, workers
 from measuring.attacks.run import attack
 from measuring.attacks.telling import bytes_of, bytes_p, positions_p, told_by_bytes, told_by_values, values_of
 from measuring.rows import Row

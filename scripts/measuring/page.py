@@ -11,7 +11,14 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from measuring.attack_tables import seed_table, views_table
+from measuring.attack_tables import (
+    gradients_table,
+    inversion_table,
+    key_holder_table,
+    membership_table,
+    seed_table,
+    views_table,
+)
 from measuring.page_tables import bits_table, classic_table, cost_table, headline_table, links_table, real_table
 from measuring.pictures.headline import bytes_of_all, seconds_on
 from measuring.rows import Row, pick
@@ -65,8 +72,12 @@ BLOCKS: dict[str, Callable[[Sequence[Row]], str]] = {
     "cost": cost_table,
     "links": links_table,
     "classic": classic_table,
+    "gradients": gradients_table,
+    "key-holder": key_holder_table,
     "seed": seed_table,
     "views": views_table,
+    "membership": membership_table,
+    "model-inversion": inversion_table,
 }
 
 

@@ -4,6 +4,7 @@ At small sizes, from fixed seeds; what is random in mpcfl itself is random here 
 """
 
 import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -51,16 +52,16 @@ def test_rank_1_of_crypten_reads_rank_0_also_where_a_helper_deals(scripts: Any) 
 @pytest.mark.parametrize("model", [pytest.param("linear", marks=pytest.mark.slow), "logistic"])
 def test_no_party_tells_two_tables_apart_unless_masks_are_left_out(scripts: Any, model: str) -> None:
     """A correct program fails once in 10^9. Classifiers have too few runs here to be held to more than the control."""
-    views, recorded = scripts("attacks.views"), scripts("measuring.attacks.recorded")
-    training, tables = recorded.TRAININGS[model], views.tables(model, 1)
-    one, *others = recorded.repeated(training, tables, 4)
+    views, repeated = scripts("attacks.views"), scripts("measuring.attacks.repeated").repeated
+    training, tables = scripts("measuring.attacks.recorded").TRAININGS[model], views.tables(model, 1)
+    one, *others = repeated(training, tables, 4)
     for party, other in zip(("north", "south"), others, strict=True):
         row = views.told_apart(model, party, one, other, 1)
         assert row["bytes_p"] > UNLIKELY and row["positions_p"] > UNLIKELY
         assert row["same_start"] and row["same_lengths"] and row["bytes_seen"] > 1000
     dealer = views.told_apart(model, "east", one, others[0], 1)
     assert (dealer["messages"], dealer["bytes_seen"]) == (0, 0)
-    bare = recorded.repeated(training, tables[:2], 4, "masks of zeros")
+    bare = repeated(training, tables[:2], 4, "masks of zeros")
     row = views.told_apart(model, "north", *bare, 1, "masks of zeros")
     assert row["bytes_p"] < UNLIKELY and row["positions_p"] < UNLIKELY
     assert row["told_linear"] == 1
@@ -127,3 +128,67 @@ def test_what_a_party_of_mpcfl_sees_says_nothing_of_a_row_unless_masks_are_left_
         assert row["recovered"] == 0 and row["error"] > 0.3
     (row,) = gradients.of_mpcfl("logistic", 1, (15, 8), "masks of zeros")
     assert (row["recovered"], row["of"]) == (8, 8)
+
+
+def test_weights_of_few_rows_give_members_away_and_ridge_takes_some_of_it_back(scripts: Any) -> None:
+    membership, model = scripts("attacks.membership"), scripts("measuring.attacks.outputs").Model
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal((300, 8))
+    y = x @ rng.standard_normal(8) + 2 * rng.standard_normal(300)
+    few, ridge, many = (
+        membership.measured(model("linear", l2), x, y, n, 30, 1) for l2, n in ((0.0, 14), (100.0, 14), (0.0, 140))
+    )
+    assert few["auc"] - few["auc_margin"] > 0.6
+    assert few["auc"] > ridge["auc"] + ridge["auc_margin"] and few["auc"] > many["auc"] + many["auc_margin"]
+    assert ridge["auc"] > 0.5 and many["auc"] < 0.6
+
+
+def test_weights_of_mpcfl_give_away_what_those_of_plaintext_training_do(scripts: Any) -> None:
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal((120, 3))
+    row = scripts("attacks.membership").of_mpcfl(x, x @ np.ones(3) + rng.standard_normal(120), 40, 2, 1)
+    assert row["auc"] == pytest.approx(row["auc_plaintext"], abs=0.005)
+
+
+def test_auc_is_the_chance_that_a_member_scores_higher(scripts: Any) -> None:
+    auc = scripts("measuring.attacks.outputs").auc
+    assert auc(np.array([2.0, 3.0]), np.array([0.0, 1.0])) == 1.0
+    assert auc(np.array([1.0, 1.0]), np.array([1.0, 1.0])) == 0.5
+    assert auc(np.array([0.0, 2.0]), np.array([1.0, 1.0])) == 0.5
+
+
+def test_a_missing_column_follows_from_weights_where_the_target_does(scripts: Any) -> None:
+    """y = 3 x0 + x1 without noise: x0 is what is left of y. With weights of 0 it is what the prior says."""
+    outputs, rng = scripts("measuring.attacks.outputs"), np.random.default_rng(2)
+    x = rng.standard_normal((50, 2))
+    prior, model = outputs.Prior.of(rng.standard_normal((500, 2)), 0), outputs.Model("linear", 0.0)
+    y = x @ np.array([3.0, 1.0])
+    found = outputs.inverted(model, np.array([3.0, 1.0, 0.0]), 0.05, prior, x, y, 0)
+    inside = np.abs(x[:, 0]) < 3
+    assert np.abs(found - x[:, 0])[inside].max() < 0.06
+    blind = outputs.inverted(model, np.zeros(3), 1.0, prior, x, y, 0)
+    assert np.allclose(blind, prior.mean(x, 0), atol=1e-3)
+
+
+def test_the_key_holder_reads_sums_of_squares_off_gradients(scripts: Any) -> None:
+    key_holder, rng = scripts("attacks.key_holder"), np.random.default_rng(4)
+    a, y = np.c_[rng.standard_normal((30, 3)), np.ones(30)], rng.standard_normal(30)
+    weights = np.r_[np.zeros((1, 4)), rng.standard_normal((6, 4))]
+    gram, h = key_holder.sums_of(weights, (a @ weights.T - y[:, None]).T @ a)
+    assert np.allclose(gram, a.T @ a) and np.allclose(h, a.T @ y)
+
+
+def test_dealer_and_compute_party_together_read_the_rows_of_others_and_a_compute_party_alone_does_not(
+    scripts: Any,
+) -> None:
+    key_holder, rng = scripts("attacks.key_holder"), np.random.default_rng(6)
+    x, y = rng.standard_normal((24, 3)), rng.standard_normal(24)
+    together = key_holder.of_collusion(x, y, "the dealer and a compute party")
+    alone = key_holder.of_collusion(x, y, "a compute party")
+    assert (together["recovered"], together["of"]) == (18, 18) and alone["recovered"] == 0 and alone["error"] > 1e6
+
+
+def test_without_tenseal_the_rows_of_the_classic_design_say_so(scripts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tenseal", None)
+    (row,) = scripts("attacks.gradients").of_classic("linear", "ckks-sum", 1, 3, 1)
+    assert "tenseal" in row["not_measured"].lower() and "recovered" not in row

@@ -10,12 +10,9 @@ add up to. Its own rows and the streams that it expands it has anyway; all that 
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,7 +27,7 @@ from mpcfl.data.facts import agree_on_facts
 from mpcfl.data.table import Table
 from mpcfl.models.training import train
 from mpcfl.protocols import rounds
-from mpcfl.ring.prg import Draw
+from mpcfl.protocols.pinned import Pinned
 from mpcfl.world.session import Session
 from mpcfl.world.wire import Expected, Wire
 
@@ -100,6 +97,22 @@ def recorded(
     return views
 
 
+@contextmanager
+def masks_of_the_dealer() -> Iterator[list[tuple[Part, int]]]:
+    """Mask and scale of every matrix that is pinned meanwhile, as the dealer, and nobody else, makes them."""
+    original, noted = Pinned._keep, list[tuple[Part, int]]()
+
+    def noting(pinned: Pinned, masks: list[torch.Tensor]) -> list[torch.Tensor]:
+        noted.append((masks[0].numpy().copy(), pinned.x.scale))
+        return original(pinned, masks)
+
+    Pinned._keep = noting  # type: ignore[method-assign]
+    try:
+        yield noted
+    finally:
+        Pinned._keep = original  # type: ignore[method-assign]
+
+
 class _Listening:
     """A wire, and a note of every message that is received by it."""
 
@@ -148,64 +161,3 @@ def weights_of(training: dict[str, Any], x: Array, y: Array) -> Array:
         return np.append(outcome.coefficients, outcome.intercept)
 
     return np.asarray(run_threads(roster, program)[roster.names.index("west")])
-
-
-def repeated(
-    training: dict[str, Any],
-    tables: Sequence[tuple[Array, Array]],
-    runs: int,
-    control: str = "",
-    pool: Executor | None = None,
-    parts: Sequence[int] = (),
-) -> list[list[dict[str, View]]]:
-    """For each table the views of so many runs, with fresh keys each. `control`: one of `CONTROLS`; `pool`: who works,
-    if not this process; `parts` as in `recorded`."""
-    if pool is None:
-        return [_runs(training, table, runs, control, parts) for table in tables]
-    counts = [count for count in (runs // 2, runs - runs // 2) if count]
-    made = [[pool.submit(_runs, training, table, count, control, parts) for count in counts] for table in tables]
-    return [[run for some in of_table for run in some.result()] for of_table in made]
-
-
-def workers() -> Executor:
-    """Two processes."""
-    return ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
-
-
-def _runs(
-    training: dict[str, Any], table: tuple[Array, Array], runs: int, control: str, parts: Sequence[int]
-) -> list[dict[str, View]]:
-    with CONTROLS[control]():
-        return [recorded(training, *table, parts=parts) for _ in range(runs)]
-
-
-@contextmanager
-def _spoiled(spoil: Callable[[npt.NDArray[np.uint8]], None]) -> Iterator[None]:
-    """`spoil` works on the bytes that any stream of this process gives, meanwhile."""
-    original = Draw._write
-
-    def spoiled(draw: Draw, out: memoryview) -> None:
-        original(draw, out)
-        spoil(np.frombuffer(out, np.uint8))
-
-    Draw._write = spoiled  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        Draw._write = original  # type: ignore[method-assign]
-
-
-def _zeros(stream: npt.NDArray[np.uint8]) -> None:
-    stream[:] = 0
-
-
-def _narrow(stream: npt.NDArray[np.uint8]) -> None:
-    stream[7::8] &= 0x7F
-
-
-CONTROLS: dict[str, Callable[[], AbstractContextManager[None]]] = {
-    "": nullcontext,
-    "masks of zeros": partial(_spoiled, _zeros),
-    "masks of 63 bits": partial(_spoiled, _narrow),
-}
-"""Nothing; nothing is hidden, and every attack must succeed; the highest bit of every mask is 0."""
