@@ -38,10 +38,8 @@ def draw_rows(rows: Sequence[Row], path: Path) -> None:
         panel.set(xscale="log", xlim=(_FLOOR / 3, 30), ylim=(len(lines) - 0.5, -1.4), yticks=range(len(lines)))
         panel.set_yticklabels(lines, fontsize=7.5)
         panel.set(title="Rows of others, as an attacker finds them", xlabel="error, of that of guessing (median)")
-        note(
-            figure,
-            "filled: linear, or no matter which; hollow: logistic; at 10: 10 or more. Rows with an error of attacks.jsonl",
-        )
+        words = "filled: linear, or no matter which; hollow: logistic; at 10: 10 or more. "
+        note(figure, words + "Rows with an error of attacks.jsonl")
 
 
 def _line(row: Row) -> str:
