@@ -10,7 +10,6 @@ import torch
 from mpcfl.ring import product, waves
 from mpcfl.ring.blank import indices
 from mpcfl.ring.prg import Stream
-from mpcfl.world.staging import Staging
 from tests.simulated_cuda import MEMORY, OnDevice, simulated_cuda
 
 
@@ -151,33 +150,6 @@ def test_a_stream_waits_for_another_before_it_uses_what_that_one_makes() -> None
         x + 1
     x.record_stream(torch.cuda.current_stream())
     assert (x + 1).tolist() == [2, 3]
-
-
-class Echo:
-    """A wire that sends back, after a while, what it was sent, and notes where that lay."""
-
-    phase = "test"
-
-    def __init__(self) -> None:
-        self.addresses: list[int] = []
-
-    def exchange(self, sends, receives, into=None):  # type: ignore[no-untyped-def]
-        self.addresses += [tensor.data_ptr() for tensor in sends.values()]
-        assert all(tensor.device.type == "cpu" and tensor.is_pinned() for tensor in sends.values())
-        for rank, tensor in sends.items():
-            into[rank].copy_(tensor)
-        return into
-
-
-def test_messages_go_through_buffers_that_are_used_again() -> None:
-    staging, wire = Staging(torch.device("cuda:0")), Echo()
-    for turn in range(5):
-        first, second = torch.arange(5, device="cuda") + turn, (torch.arange(3, device="cuda") * turn).to(torch.uint8)
-        expected = {1: ((5,), torch.int64), 2: ((3,), torch.uint8)}
-        back = staging.exchange(wire, {1: first, 2: second}, expected, on_device=True)
-        assert all(isinstance(tensor, OnDevice) for tensor in back.values())
-        assert torch.equal(back[1].cpu(), first.cpu()) and torch.equal(back[2].cpu(), second.cpu())
-    assert len(set(wire.addresses)) == 2
 
 
 def test_memory_is_what_it_says() -> None:

@@ -121,6 +121,7 @@ def inner_session(session: Session) -> Session:
     roster = Roster(parties, insecure_simulation=of_session.insecure_simulation, gpus=of_session.gpus)
     inner = Session(roster, session.rank, session.wire)
     inner.meter = session.meter
+    session.flush()  # the inner one has no device, and speaks over the same wire at once
     inner.agree(b"crypten")
     return inner
 

@@ -155,15 +155,24 @@ class Session:
     ) -> dict[int, torch.Tensor]:
         """Send and receive at once, counted as `rounds` rounds (0 for messages that nobody waits for in turn).
 
-        What is sent may be on this party's device or the CPU. What arrives is on the CPU, or, `on_device`, on the
+        What is sent may be on this party's device or the CPU; from a device, a message that nobody waits for in turn
+        goes with the next one, or at `flush`. What arrives is on the CPU, or, `on_device`, on the
         party's device.
         """
         payload = sum(tensor.numel() * tensor.element_size() for tensor in sends.values())
         self.meter.count(rounds=rounds, messages=len(sends), payload=payload)
         self.wire.phase = self.meter.phase_name
+        if self._staging is not None and not receives and not rounds:
+            self._staging.post(self.wire, sends)
+            return {}
         if self._staging is not None:
             return self._staging.exchange(self.wire, sends, receives, on_device=on_device)
         return self.wire.exchange(sends, receives)
+
+    def flush(self) -> None:
+        """Send what is still to go."""
+        if self._staging is not None:
+            self._staging.flush(self.wire)
 
     def phase(self, name: str) -> AbstractContextManager[None]:
         return self.meter.phase(name)
@@ -173,6 +182,7 @@ class Session:
 
     def step(self, what: str, done: int, total: int) -> None:
         """Tell whoever listens (progress on a terminal), and the other parties, that work goes on."""
+        self.flush()  # somebody may wait for it while this party does something long
         self.wire.advance()
         if self.on_step is not None:
             self.on_step(what, done, total)
@@ -182,6 +192,7 @@ class Session:
         """Close the wire at the end; on an error tell the others first (without any content of the error)."""
         try:
             yield self
+            self.flush()
         except BaseException as error:
             # A lost party has been named by the wire already, and the first abort counts.
             self.wire.abort(f"{type(error).__name__}, see what {self.name} itself says")

@@ -12,6 +12,7 @@ from unittest.mock import patch
 from mpcfl.world.party import Roster
 from mpcfl.world.session import Session
 from tests.parties import run_with_sessions
+from tests.simulated_cuda import on_thread, simulated_cuda
 
 
 def _key_of(_: bytes, *labels: Any) -> bytes:
@@ -35,15 +36,16 @@ def same_keys() -> Iterator[None]:
 
 
 def run_on(
-    devices: Mapping[int, str], who: Roster, program: Callable[[Session], Any]
+    devices: Mapping[int, str], who: Roster, program: Callable[[Session], Any], *, real: bool = False
 ) -> tuple[list[Any], list[Session]]:
-    """Results and sessions by rank, with the parties in `devices` on simulated devices and the others on the CPU."""
-    from tests.simulated_cuda import on_thread, simulated_cuda
+    """Results and sessions by rank, with the parties in `devices` on simulated devices, or `real` ones, and the others
+    on the CPU."""
+    simulated = bool(devices) and not real
 
     def party(session: Session) -> Any:
         threading.current_thread().name = session.name
-        with on_thread() if devices else nullcontext():
+        with on_thread() if simulated else nullcontext():
             return program(session)
 
-    with same_keys(), simulated_cuda() if devices else nullcontext():
+    with same_keys(), simulated_cuda() if simulated else nullcontext():
         return run_with_sessions(who, party, devices)

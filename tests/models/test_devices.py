@@ -78,12 +78,14 @@ JOBS: dict[str, tuple[str, str, Settings]] = {  # name: partition, target, setti
 }
 
 
-def trained(name: str, devices: dict[int, str], compute: int = 2) -> tuple[list[Outcome], list[Session]]:
+def trained(
+    name: str, devices: dict[int, str], compute: int = 2, *, real: bool = False
+) -> tuple[list[Outcome], list[Session]]:
     partition, target, settings = JOBS[name]
     who = roster(compute, owners=compute + 1)
     tables = tables_of(X, TARGETS[target], who.owners, partition)
     facts = facts_for(tables, who, partition, test_fraction=0.25 if settings.metrics else 0.0)
-    return run_on(devices, who, lambda session: train(session, facts, settings, tables.get(session.rank)))
+    return run_on(devices, who, lambda session: train(session, facts, settings, tables.get(session.rank)), real=real)
 
 
 @cache
@@ -119,6 +121,23 @@ def test_parties_on_the_cpu_and_on_a_device_run_together(name: str, devices: dic
 def test_among_three_compute_parties_some_on_one_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mpcfl.sharing.opening.LONG_MESSAGE", 64)  # long messages are summed by stretches
     require_same(trained("logistic", {0: "cuda", 2: "cuda", 3: "cuda:1"}, compute=3), on_the_cpu("logistic", 3))
+
+
+ONE_GPU = {0: "cuda:0", 1: "cuda:0", 2: "cuda:0"}
+WITH_LOGARITHMS = ("poisson", "gamma")  # the dealer's exp is its device's, and may be another in its last bit
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("name", JOBS)
+def test_on_a_real_gpu_too_it_is_what_it_is_on_the_cpu(name: str) -> None:
+    devices = {rank: gpu for rank, gpu in ONE_GPU.items() if rank < 2 or name not in WITH_LOGARITHMS}
+    require_same(trained(name, devices, real=True), on_the_cpu(name))
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("devices", [{1: "cuda:0"}, {2: "cuda:0"}], ids=["one compute party", "the dealer"])
+def test_on_a_real_gpu_beside_parties_on_the_cpu(devices: dict[int, str]) -> None:
+    require_same(trained("logistic", devices, real=True), on_the_cpu("logistic"))
 
 
 def test_keys_are_injected_and_the_comparison_is_of_equal_masks() -> None:

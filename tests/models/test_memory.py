@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from mpcfl.data.facts import Facts
 from mpcfl.errors import SetupError
@@ -50,6 +51,20 @@ def test_the_estimate_is_above_what_was_held_and_not_far_above(name: str, rank: 
     assert estimated - fixed < 5 * held
     if "auc" not in settings.metrics and settings.selection is None:  # histograms are the fixed part
         assert held < estimated - fixed
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("rank", [1, DEALER])
+@pytest.mark.parametrize("name", JOBS)
+def test_a_real_gpu_holds_no_more_than_was_estimated(name: str, rank: int) -> None:
+    who, tables, facts = problem(name)
+    settings = JOBS[name][2]
+    dry = Session.dry(who, rank)
+    train(dry, facts, settings, None)
+    torch.cuda.reset_peak_memory_stats(0)
+    before = torch.cuda.memory_allocated(0)
+    run_on({rank: "cuda:0"}, who, lambda s: train(s, facts, settings, tables.get(s.rank)), real=True)
+    assert 0 < torch.cuda.max_memory_allocated(0) - before < dry.footprint.bytes(computes=rank != DEALER)
 
 
 def test_rows_that_stay_are_counted_once_for_each_place_where_they_lie() -> None:
