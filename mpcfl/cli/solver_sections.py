@@ -103,8 +103,8 @@ class FixedHessian:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Newton:
     """[solver] name = "newton": Newton's method to the optimum, twelve rounds a step, in each of which as many elements
-    are opened as the table has. For logistic regression of two classes, svm and huber, with an l2 penalty or none, and
-    tables that are not long."""
+    are opened as the table has. For logistic regression of two classes, svm, huber, poisson and gamma, with an l2
+    penalty or none, and tables that are not long."""
 
     iterations: int = 10
     """Number of steps, at least 1."""

@@ -36,11 +36,12 @@ def _start(rows: PlainRows) -> Array:
 def _first_inverse(rows: PlainRows, facts: Facts, doublings: int) -> Array:
     """Of the largest Hessian that there can be."""
     objective, (n, width) = rows.objective, rows.z.shape
-    if objective.loss.curvature_bound is None:
+    curvature = objective.loss.first_curvature or objective.loss.curvature_bound
+    if curvature is None:
         raise ValueError("no bound of the curvature is known")
     scales = scales_of(facts, objective)
     unit = scales.rate / 2.0 ** trace_bits(objective, scales, width, squares_of(facts, objective))
-    residual = np.eye(width) - 2 * unit * rows.hessian(np.full(n, objective.loss.curvature_bound))
+    residual = np.eye(width) - 2 * unit * rows.hessian(np.full(n, curvature))
     return unit * _doubled(residual, 2 * np.eye(width), first_mixes(doublings))
 
 

@@ -29,11 +29,15 @@ _BITS = 61
 _SLACK = 1.2  # of a curvature that is a series
 
 
-def require_curvature(objective: Objective, solver: str) -> None:
-    """JobError unless the loss has a curvature that is publicly bounded, and the penalty one too."""
-    if objective.loss.curvature_bound is None or objective.penalty.l1:
+def require_curvature(objective: Objective, solver: str, *, everywhere: bool = True) -> None:
+    """JobError unless the loss has a curvature that is publicly bounded, and the penalty one too; `everywhere`: by a
+    bound that is not far from what it is at most places."""
+    loss = objective.loss
+    far = loss.curvature_bound is None or (everywhere and loss.first_curvature is not None)
+    if far or objective.penalty.l1:
         what = "an l1 penalty" if objective.penalty.l1 else "a loss without bounded curvature"
-        raise JobError(f"[solver] {solver} cannot be used with {what}", hint='use [solver] name = "gradient"')
+        other = "gradient" if objective.penalty.l1 or loss.curvature_bound is None else "newton"
+        raise JobError(f"[solver] {solver} cannot be used with {what}", hint=f'use [solver] name = "{other}"')
 
 
 def scales_of(facts: Facts, objective: Objective, *, finer: int = 0) -> Scales:
@@ -55,7 +59,7 @@ def majorant_inverse(
     """(d', d'), scale at most INVERSE_SCALE: inverse of bound * X.T X + l2, bound being that of the curvature, which no
     Hessian of the loss exceeds anywhere (Boehning and Lindsay, 1988). Cost: 2 rounds, and those of `inverse`; where
     rows have weights 1 round and n d' elements more."""
-    curvature, l2 = _bound(objective), objective.penalty.l2
+    curvature, l2 = _first(objective), objective.penalty.l2
     gram = rows.x.gram() if rows.weighted is rows.x else rows.weighted.transposed_times(rows.x.x)
     gram = (yield from gram).within(squares)
     width = len(gram)
@@ -72,7 +76,7 @@ def majorant_inverse(
 
 def trace_bits(objective: Objective, scales: Scales, width: int, squares: float) -> int:
     """2^bits is no less than the trace of the largest Hessian, and so than its eigenvalues."""
-    return math.ceil(math.log2((width * _bound(objective) * squares + objective.penalty.l2) * scales.rate))
+    return math.ceil(math.log2((width * _first(objective) * squares + objective.penalty.l2) * scales.rate))
 
 
 def hessian(
@@ -90,6 +94,11 @@ def hessian(
     total = total.within(largest).divided_by_power(scales.shift)
     matrix = yield from symmetric_truncation(total, total.scale - MATRIX_SCALE)
     return matrix + _ridge(len(matrix), penalised, objective.penalty.l2 * scales.rate)
+
+
+def _first(objective: Objective) -> float:
+    """The curvature of the Hessian that is inverted first."""
+    return objective.loss.first_curvature or _bound(objective)
 
 
 def _bound(objective: Objective) -> float:

@@ -66,7 +66,7 @@ class Newton:
 
     def check(self, objective: Objective) -> None:
         """JobError for a loss or a penalty that it cannot be used with."""
-        require_curvature(objective, "newton")
+        require_curvature(objective, "newton", everywhere=False)
         if not objective.loss.has_curvature or objective.loss.classes > 1:
             what = "more than two classes" if objective.loss.classes > 1 else "this model"
             raise JobError(f"[solver] newton cannot be used with {what}", hint='use [solver] name = "fixed_hessian"')

@@ -61,6 +61,8 @@ class Loss(ABC):
     """f depends on z modulo 2^period_bits only: z may have more bits than the ring has left."""
     curvature_bound: float | None = None
     """f' is nowhere larger; None where nothing is known: then there is no second-order solver for it."""
+    first_curvature: float | None = None
+    """Of `curvature_bound` where Newton's method begins, if a smaller one does there: near enough to f' at z = 0."""
     has_curvature = False
     """Whether there is a protocol for f' itself, `with_curvature`."""
 

@@ -6,6 +6,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 
 from mpcfl.errors import GuardError, JobError
+from mpcfl.models.families import Parameters, objective_of
 from mpcfl.models.losses.huber import Huber
 from mpcfl.models.losses.logistic import Logistic
 from mpcfl.models.plain_rows import plain_rows
@@ -146,6 +147,13 @@ def test_columns_that_depend_on_each_other_do_no_harm() -> None:
 def test_an_l1_penalty_is_refused() -> None:
     with pytest.raises(JobError, match="l1 penalty"):
         settings(FixedHessian(), l1=1.0)
+
+
+def test_a_curvature_without_a_useful_bound_is_refused() -> None:
+    """That of an exponential; Newton's method follows it."""
+    with pytest.raises(JobError, match="without bounded curvature") as caught:
+        Settings(model="poisson", objective=objective_of("poisson", Parameters()), solver=FixedHessian())
+    assert caught.value.hint is not None and "newton" in caught.value.hint
 
 
 @pytest.mark.parametrize("wrong", [{"iterations": 0}, {"momentum": 1.0}, {"tolerance": 0.0}, {"doublings": 12}])

@@ -48,6 +48,14 @@ class Gamma(LogLink):
         value, guard = yield from self.exponential(-z, bits=bits, factor=-factor)
         return value + factor, guard
 
+    def with_curvature(self, z: Share, *, bits: int, factor: float) -> Protocol:
+        """f' = exp(-z) = 1 - f. Cost: that of `exponential`."""
+        value, guard = yield from self.exponential(-z, bits=bits, factor=-factor)
+        return value + factor, guard, -value
+
+    def curvature_of(self, z: Array) -> Array:
+        return np.asarray(np.exp(-z))
+
     def derivative_of(self, z: Array) -> Array:
         return np.asarray(1 - np.exp(-z))
 

@@ -24,6 +24,7 @@ _SPARE = 1.01  # for the error of the largest exponential
 _MEAN_SCALE = 34
 _BITS = 60  # of the sum of all means
 _PERIOD_BITS = 12  # of the opened word
+_FIRST_CURVATURE = 2.0  # a target is about one unit in the mean: then so is the curvature at z = 0
 
 
 class LogLink(Loss):
@@ -32,6 +33,8 @@ class LogLink(Loss):
     deviance_unit = 1.0
     """Of which the deviance is a multiple."""
     predictor_bits = _PERIOD_BITS
+    has_curvature = True
+    first_curvature = _FIRST_CURVATURE
     range_hint = (
         "lower the learning_rate, set [model] unit near the mean of the target, or raise log_range; columns of mean 0 "
         "and variance 1"
@@ -44,6 +47,7 @@ class LogLink(Loss):
             raise JobError(f"[model] unit = {unit} is not a positive number")
         self.range, self.unit = range, unit
         self.slope, self.shift = _SPARE * math.exp(range), math.log(unit)
+        self.curvature_bound = self.slope
 
     def guard_scale(self, bits: int) -> int:
         return 1

@@ -51,6 +51,14 @@ class Poisson(LogLink):
         """Cost: that of `exponential`."""
         return (yield from self.exponential(z, bits=bits, factor=factor))
 
+    def with_curvature(self, z: Share, *, bits: int, factor: float) -> Protocol:
+        """The exponential is its own derivative. Cost: that of `exponential`."""
+        value, guard = yield from self.exponential(z, bits=bits, factor=factor)
+        return value, guard, value
+
+    def curvature_of(self, z: Array) -> Array:
+        return np.asarray(np.exp(z))
+
     def derivative_of(self, z: Array) -> Array:
         return np.asarray(np.exp(z))
 
