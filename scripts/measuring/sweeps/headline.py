@@ -48,7 +48,7 @@ OURS = {
 PEERS = ("crypten-ttp", "crypten-tfp", "spu-taylor-once", "spu-logistic-once")
 SEEN = {
     "mpcfl": "nobody: each party sees uniformly random values",
-    "crypten-ttp": "nobody; its links are in the clear",
+    "crypten-ttp": "rank 1: every row of rank 0, whose masks it can predict; its links are in the clear",
     "crypten-tfp": "rank 0: every row of everybody",
     "spu-taylor-once": "rank 0: every row of everybody",
     "spu-logistic-once": "rank 0: every row of everybody",
