@@ -79,7 +79,7 @@ class Job:
                 f"[checkpoint] every: solver '{self.solver.name}' keeps no checkpoints, only {listed(KEEPING)} does",
                 hint="leave [checkpoint] out",
             )
-        check_metrics(self.model.name, self.evaluate.metrics)
+        check_metrics(self.model.name, self.evaluate.metrics, self.model.parameters.classes)
         self.select.check(self.model.name, self.model.parameters, self.solver.name, bool(self.checkpoint.every))
         self._check_roles()
         names = tuple(party.name for party in self.parties)

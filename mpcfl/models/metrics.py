@@ -15,6 +15,7 @@ from mpcfl.models.losses.log_link import LogLink
 from mpcfl.protocols.piecewise import clip
 from mpcfl.protocols.rounds import Protocol, parallel
 from mpcfl.sharing.share import Share
+from mpcfl.solvers.class_scores import MOST, correct_of_classes
 from mpcfl.solvers.held_out import HeldOut
 from mpcfl.solvers.objective import Loss
 from mpcfl.solvers.ranking import area_under_curve
@@ -39,15 +40,24 @@ _PROTOCOLS: Mapping[str, Callable[[Share, Share], Protocol]] = {
     "log_loss": log_loss,
     "auc": area_under_curve,
 }
+_OF_CLASSES: Mapping[str, Callable[[Share, Share], Protocol]] = {"accuracy": correct_of_classes}
+"""Of more than two."""
 _SUMS = ("mse", "accuracy", "log_loss", "deviance")
 _OF_VALUES = {"r2", "mse"}
 _FARTHEST = 2.0  # times the largest target: the bound of the weights is a poor one, and costs precision
 _LEAST_ROWS = 2
 
 
-def check_metrics(model: str, metrics: Sequence[str]) -> None:
-    """JobError for a metric that this model has not, with those that it has."""
+def check_metrics(model: str, metrics: Sequence[str], classes: int = 2) -> None:
+    """JobError for a metric that this model has not, or not of so many classes, with those that it has."""
+    if classes > MOST and metrics:
+        raise JobError(f"[evaluate] metrics are for up to {MOST} classes, not {classes}", hint="leave metrics out")
     for metric in metrics:
+        if classes > 2 and model in MODELS_OF.get(metric, ()) and metric not in _OF_CLASSES:
+            raise JobError(
+                f"[evaluate] metrics: '{metric}' is for two classes, not for {classes}",
+                hint=f"of more classes there is {', '.join(_OF_CLASSES)}",
+            )
         if model not in MODELS_OF.get(metric, ()):
             having = [name for name, models in MODELS_OF.items() if model in models]
             raise JobError(
@@ -72,7 +82,8 @@ def metrics_by_rows(
     if isinstance(loss, LogLink):
         total, left = yield from loss.deviance(z, held_out.target)
         return {"deviance": total, PREDICTED: (yield from stayed(left))}
-    found = yield from parallel(*[_PROTOCOLS[metric](z, held_out.target) for metric in metrics])
+    protocols = _PROTOCOLS if loss.classes == 1 else _OF_CLASSES
+    found = yield from parallel(*[protocols[metric](z, held_out.target) for metric in metrics])
     return dict(zip(metrics, found, strict=True))
 
 

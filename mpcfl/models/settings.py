@@ -53,15 +53,13 @@ class Settings:
             self.solver.check(self.objective)
         if self.objective is not None and self.objective.loss.shift and not self.fit_intercept:
             raise JobError("a target in units other than 1 needs an intercept", hint="leave [model] unit out")
-        check_metrics(self.model, self.metrics)
-        if self.metrics and self.objective is not None and self.objective.loss.target is None:
-            raise JobError("[evaluate] metrics are for two classes", hint="leave metrics out")
+        check_metrics(self.model, self.metrics, self.objective.loss.classes if self.objective else 1)
         if (self.penalty is not None) != isinstance(self.solver, Admm):
             needed = "admm" if self.penalty is not None else "doubling"
             raise JobError(f"model '{self.model}' needs another solver", hint=f'[solver] name = "{needed}"')
         if self.selection is not None and not isinstance(self.solver, Gradient):
             raise JobError("[select] needs the gradient solver", hint='[solver] name = "gradient"')
-        if self.selection is not None and (self.objective is None or self.objective.loss.target is None):
+        if self.selection is not None and (self.objective is None or self.objective.loss.classes > 1):
             raise JobError("[select] is for two classes, or for regression over rows", hint="leave [select] out")
         if self.objective is None and isinstance(self.solver, Gradient) and (self.metrics or self.standard_errors):
             raise JobError(
@@ -94,7 +92,7 @@ class Settings:
         return TrainingLoss(facts, self.model, self.objective.loss, self.loss_every, self.to)
 
     def _check_loss(self) -> None:
-        if self.objective is None or self.objective.loss.target is None or self.model not in LOSS_OF:
+        if self.objective is None or self.objective.loss.classes > 1 or self.model not in LOSS_OF:
             raise JobError(
                 "[solver] loss_every is for models whose loss has a protocol: logistic of two classes, poisson, gamma",
                 hint="leave it out",

@@ -20,6 +20,7 @@ JOB = tables(
     job__model="logistic",
     model={"classes": 3},
     solver={"name": "gradient", "learning_rate": 0.5, "iterations": 20},
+    evaluate={"test_fraction": 0.2, "metrics": ["accuracy"]},
 )
 
 
@@ -39,6 +40,8 @@ def test_plan_simulate_predict(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert report["error"]["relative"] < 1e-4 and report["error"]["intercept"] < 1e-4
     assert np.shape(report["plaintext"]["coef"]) == (3, 4) and len(report["plaintext"]["intercept"]) == 3
     assert report["rounds_per_iteration"] == 4
+    assert report["metrics"].keys() == {"accuracy"} and 0.7 < report["metrics"]["accuracy"] <= 1
+    assert "On held-out rows: accuracy 0." in " ".join(said.split())
 
     assert main(["plan", str(job)]) == 0
     plan = capsys.readouterr().out

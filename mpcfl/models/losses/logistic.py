@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class Logistic(Loss):
         if classes < 2:
             raise JobError(f"[model] classes must be 2 or more, not {classes}")
         self.series, self.classes, self.class_weight = series, 1 if classes == 2 else classes, class_weight
-        self.target = LABEL if classes == 2 else None
+        self.target = LABEL if classes == 2 else replace(LABEL, columns=classes)
         self.wider = tuple(wider)
         self.period_bits = max(one.period_bits for one in (series, *wider))
         self.predictor_bits = max(self.period_bits, min(self.period_bits + _TURN_BITS, SEEN_BITS))
@@ -56,7 +57,7 @@ class Logistic(Loss):
         if self.classes == 1:
             return Coded(response=y, weight=weights_of(y, self.class_weight), target=y)
         response = (y[:, None] == np.arange(self.classes)).astype(np.float64)
-        return Coded(response=response, weight=weights_of(y, self.class_weight))
+        return Coded(response=response, weight=weights_of(y, self.class_weight), target=response)
 
     def derivative(self, z: Share, *, bits: int, factor: float) -> Protocol:
         """Cost: 1 round, 4 bytes an element of z; offline 2 terms elements each."""
