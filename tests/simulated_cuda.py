@@ -398,6 +398,7 @@ def simulated_cuda() -> Iterator[None]:
         "mem_get_info": lambda device=None: (MEMORY, MEMORY), "get_device_name": lambda device=None: "simulated",
         "synchronize": lambda device=None: current_stream().synchronize(), "current_stream": current_stream,
         "Stream": Stream, "Event": Event, "stream": _on_stream, "is_initialized": lambda: True,
+        "set_device": lambda device: None,
     }  # fmt: skip
     with ExitStack() as stack:
         for name, value in cuda.items():

@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -20,6 +21,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.datasets import load_diabetes
+
+from tests.simulated_cuda import simulated_cuda
 
 OWNERS = ("north", "south", "east")  # by rank: two compute parties and the dealer, each with data
 FEATURES = tuple(load_diabetes().feature_names)
@@ -109,8 +112,10 @@ def train(
     fault: Fault | None = None,
     world_size: int | None = None,
     limit: float = LIMIT,
+    simulated: Sequence[str] = (),
 ) -> dict[str, Ended]:
-    """Run every party; `jobs` may differ by party, `by_name` starts with --party instead of torchrun's variables."""
+    """Run every party; `jobs` may differ by party, `by_name` starts with --party instead of torchrun's variables.
+    simulated: the parties whose machines have GPUs, simulated ones."""
     folder = next(iter(jobs.values())).parent if isinstance(jobs, Mapping) else jobs.parent
     port = free_port()
     started: dict[str, BaseProcess] = {}
@@ -122,7 +127,9 @@ def train(
             size = str(len(names) if world_size is None else world_size)
             environment |= {"RANK": str(rank), "WORLD_SIZE": size, "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": size}
         own_fault = fault if fault is not None and fault.party == name else None
-        process = _processes.Process(target=_party, args=(argv, environment, str(folder / f"{name}.log"), own_fault))
+        process = _processes.Process(
+            target=_party, args=(argv, environment, str(folder / f"{name}.log"), own_fault, name in simulated)
+        )
         process.start()
         started[name] = process
     try:
@@ -151,7 +158,9 @@ def _ended(log: Path, code: int | None, at: float) -> Ended:
     return Ended(code, out, err, at)
 
 
-def _party(argv: list[str], environment: dict[str, str], log: str, fault: Fault | None) -> None:
+def _party(
+    argv: list[str], environment: dict[str, str], log: str, fault: Fault | None, simulated: bool = False
+) -> None:
     os.environ.update(environment)
     for number, kind in ((1, "out"), (2, "err")):
         os.dup2(os.open(f"{log}.{kind}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
@@ -159,7 +168,8 @@ def _party(argv: list[str], environment: dict[str, str], log: str, fault: Fault 
 
     if fault is not None:
         _plant(fault)
-    code = main(argv)
+    with simulated_cuda() if simulated else nullcontext():
+        code = main(argv)
     sys.stdout.flush()
     sys.stderr.flush()
     sys.exit(code)

@@ -10,6 +10,7 @@ import torch
 from mpcfl.cli.main import main
 from tests.cli.jobs import tables
 from tests.cli.parties import train, write_job, write_tables
+from tests.cli.test_runs import check_model
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 
@@ -51,6 +52,17 @@ def test_auto_works_on_the_cpu_where_there_is_no_gpu_beside_parties_that_say_oth
     ended = train(jobs, out=tmp_path / "run")
     assert {name: party.code for name, party in ended.items()} == dict.fromkeys(jobs, 0), ended
     assert json.loads((tmp_path / "run" / "report.json").read_text())["machine"]["device"] == "cpu"
+
+
+def test_a_run_over_real_connections_on_gpus_that_are_simulated(tmp_path: Path) -> None:
+    """TLS, page-locked buffers and all; north and south have GPUs, east has none and deals."""
+    write_tables(tmp_path)
+    job = write_job(tmp_path, tables(job__device="auto"))
+    ended = train(job, out=tmp_path / "run", simulated=["north", "south"])
+    assert {name: party.code for name, party in ended.items()} == dict.fromkeys(ended, 0), ended
+    check_model(tmp_path / "run")
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["machine"]["device"] == "cuda:0" and report["rounds_online"] == 50
 
 
 def test_the_plan_says_what_memory_parties_on_gpus_need(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
