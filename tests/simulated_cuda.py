@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -43,6 +44,9 @@ _INDEXING = {"__getitem__", "__setitem__", "index", "index_put_"}
 _PRODUCTS = {"matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "mv", "dot", "addmm", "addmv", "einsum", "tensordot"}
 _STRICT = {"cat", "concat", "stack", "gather", "scatter", "scatter_", "index_select", "index_add_", "index_add", "take"}
 _ASK = {"device", "is_cuda", "is_cpu", "is_meta", "is_sparse", "get_device", "is_pinned"}
+
+crossings: Counter[str] = Counter()
+"""Copies between host and device, or two devices: which way, and whether the host waited."""
 
 _ticks = count(1)
 _local = threading.local()
@@ -222,6 +226,7 @@ def _run(name: str, func: Callable[..., Any], args: list[Any], kwargs: dict[str,
     if wanted is not None:
         kwargs = {**kwargs, "device": "cpu"}
     if name in _HOST:
+        crossings["to the host, waiting"] += 1
         current_stream().synchronize()
     result = func(*tree_map(_bare, args), **tree_map(_bare, kwargs))
     if wanted is not None and torch.device(wanted).type != "cuda":
@@ -303,12 +308,15 @@ def _move(name: str, func: Callable[..., Any], args: list[Any], kwargs: dict[str
     if device.type == "cpu":
         if not isinstance(own, OnDevice):
             return changed
+        crossings["to the host, waiting"] += 1
         current_stream().synchronize()
         return changed.clone() if changed is bare else changed
     if isinstance(own, OnDevice) and _device_of(own) == device:
         return own if changed is bare else OnDevice.of(changed, device)
     made = OnDevice.of(changed.clone(), device)
-    if late and isinstance(own, torch.Tensor) and not isinstance(own, OnDevice) and _is_pinned(own):
+    late = late and not isinstance(own, OnDevice) and _is_pinned(own)
+    crossings["to a device, late" if late else "to a device, waiting"] += 1
+    if late:
         current_stream().pending.append(Copy(next(_ticks), own.clone(), source=own))
     return made
 
@@ -316,6 +324,9 @@ def _move(name: str, func: Callable[..., Any], args: list[Any], kwargs: dict[str
 def _copy(target: torch.Tensor, source: torch.Tensor, late: bool) -> torch.Tensor:
     into, out_of = _bare(target), _bare(source)
     host = target if not isinstance(target, OnDevice) else source if not isinstance(source, OnDevice) else None
+    if host is not None:
+        way = "to the host" if host is target else "to a device"
+        crossings[f"{way}, late" if late and _is_pinned(host) else f"{way}, waiting"] += 1
     if host is target and late and _is_pinned(host):
         current_stream().pending.append(Copy(next(_ticks), out_of.clone().expand_as(into), target=into))
         into.view(torch.uint8).fill_(POISON)

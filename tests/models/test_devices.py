@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.newton import Newton
 from mpcfl.solvers.penalty import Penalty
 from mpcfl.world.session import Session
+from tests import simulated_cuda
 from tests.joint import DIABETES, PROGRESSION, Array, facts_for, tables_of
 from tests.models.devices import run_on
 from tests.parties import roster
@@ -121,6 +124,31 @@ def test_parties_on_the_cpu_and_on_a_device_run_together(name: str, devices: dic
 def test_among_three_compute_parties_some_on_one_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mpcfl.sharing.opening.LONG_MESSAGE", 64)  # long messages are summed by stretches
     require_same(trained("logistic", {0: "cuda", 2: "cuda", 3: "cuda:1"}, compute=3), on_the_cpu("logistic", 3))
+
+
+def crossings(name: str, iterations: int, rank: int) -> Counter[str]:
+    """Of a training with one party on a device."""
+    partition, target, settings = JOBS[name]
+    who = roster(2)
+    tables = tables_of(X, TARGETS[target], who.owners, partition)
+    facts = facts_for(tables, who, partition)
+    shorter = replace(settings, solver=Gradient(learning_rate=0.1, iterations=iterations), metrics=())
+    simulated_cuda.crossings.clear()
+    run_on({rank: "cuda"}, who, lambda session: train(session, facts, shorter, tables.get(session.rank)))
+    return Counter(simulated_cuda.crossings)
+
+
+@pytest.mark.parametrize("rank", [0, 1], ids=["gets no tuples", "gets the dealer's tuples too"])
+def test_an_iteration_moves_its_messages_and_hardly_anything_else(rank: int) -> None:
+    """Four openings, sent and received, and the penalty's constant. Nobody waits for the device but to send."""
+    more = crossings("logistic", 12, rank) - crossings("logistic", 2, rank)
+    tuples = more["to a device, late"] - 40
+    assert tuples == 0 if rank == 0 else tuples > 0
+    assert more - Counter({"to a device, late": tuples}) == {
+        "to the host, late": 40,
+        "to a device, late": 40,
+        "to a device, waiting": 10,
+    }
 
 
 ONE_GPU = {0: "cuda:0", 1: "cuda:0", 2: "cuda:0"}
