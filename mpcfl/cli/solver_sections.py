@@ -39,9 +39,9 @@ class Gradient:
     momentum: float = 0.0
     """Momentum, at least 0 and less than 1."""
     nesterov: bool = False
-    """Models of rows: take the gradient where the momentum leads (Nesterov), not at the weights (heavy ball)."""
+    """Take the gradient where the momentum leads (Nesterov), not at the weights (heavy ball)."""
     tolerance: float = 0.0
-    """Models of rows: stop when a step moves the weights by less (root of the sum of squares); 0: never. Each look is
+    """Stop when a step moves the weights by less (root of the sum of squares); 0: never. Each look is
     one bit that all parties learn, and stands in the ledger."""
     check_every: int = 10
     """Iterations between two looks, at the tolerance and at the range of the sigmoid where that is "auto"."""
@@ -104,7 +104,8 @@ class FixedHessian:
 class Newton:
     """[solver] name = "newton": Newton's method to the optimum, twelve rounds a step, in each of which as many elements
     are opened as the table has. For logistic regression of two classes, svm, huber, poisson and gamma, with an l2
-    penalty or none, and tables that are not long."""
+    penalty or none, and tables that are not long. For poisson and gamma the target must be near 1 in [model] unit,
+    and an exposure near 1: where they are far off, the run ends with an error."""
 
     iterations: int = 10
     """Number of steps, at least 1."""

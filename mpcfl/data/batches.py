@@ -35,7 +35,7 @@ from mpcfl.world.session import Session
 Array = npt.NDArray[np.float64]
 STEP_SCALE = 26  # of U
 _ROW_SCALE = 28  # of rows in a vertical partition
-STABLE = 2.0  # gradient descent converges while learning_rate times the largest eigenvalue stays below
+STABLE = 2.0  # of plain gradient descent, and with heavy-ball momentum
 _TARGET_BOUND = 2.0**5
 
 
@@ -51,6 +51,13 @@ class Descent:
     weight_bound: float
     alpha: float
     start: float  # norm of the first weights
+    nesterov: bool = False
+
+    @property
+    def stable(self) -> float:
+        """The loop converges while learning_rate times the largest eigenvalue stays below."""
+        m = self.momentum if self.nesterov else 0.0
+        return STABLE * (1 + m) / (1 + 2 * m)
 
 
 def batches(facts: Facts, size: int) -> list[npt.NDArray[np.int64]]:
@@ -114,7 +121,7 @@ def _check(name: str, mean: Array, descent: Descent, *, parts: int = 1, penalty:
     its rows; `parts`: number of owners whose blocks add up (vertical)."""
     d = len(mean) - 1
     largest = float(np.linalg.eigvalsh(mean[:d, :d])[-1]) if d else 0.0
-    if descent.learning_rate * (largest * parts + penalty) > STABLE:
+    if descent.learning_rate * (largest * parts + penalty) > descent.stable:
         raise GuardError(
             f"{name}: learning_rate = {descent.learning_rate:g} makes gradient descent diverge on this table",
             hint="use a smaller learning_rate, bring the columns to mean 0 and variance 1, or use the doubling solver",

@@ -90,7 +90,8 @@ def _descent(
     path = []
     for i in range(solver.iterations):
         rows = chosen[i % len(chosen)]
-        gradient = z[rows].T @ (z[rows] @ w - y[rows]) / len(rows) + penalty * w
+        at = w - solver.momentum * velocity if solver.nesterov else w
+        gradient = z[rows].T @ (z[rows] @ at - y[rows]) / len(rows) + penalty * at
         velocity = solver.momentum * velocity + solver.learning_rate * gradient
         w = w - velocity
         path.append((i + 1, distance(w, best)))

@@ -66,15 +66,6 @@ class Settings:
                 "metrics and standard errors are computed at the optimum, which the gradient solver does not promise",
                 hint='use [solver] name = "doubling"',
             )
-        if (
-            self.objective is None
-            and isinstance(self.solver, Gradient)
-            and (self.solver.nesterov or self.solver.tolerance)
-        ):
-            raise JobError(
-                f"[solver] nesterov and tolerance are for models of rows, not for '{self.model}'",
-                hint='leave them out, or use name = "doubling", which goes to the optimum',
-            )
         if self.loss_every:
             self._check_loss()
         if self.standard_errors and (self.alpha or self.penalty is not None):

@@ -2,6 +2,7 @@
 
 Two rounds and 2 d elements an iteration (PROTOCOLS.md, section 8), after one opening of d^2 for each batch: a gradient
 is a product with the batch's pinned Gram matrix, and learning rate and 1/n are already in it (`mpcfl.data.batches`).
+Nesterov's gradient, at w - m v, is U w - (m U) v: one product with both matrices, 3 d elements, and no round.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from mpcfl.data.facts import Facts
 from mpcfl.data.source import Source
 from mpcfl.errors import JobError
 from mpcfl.protocols.pinned import Pinned
-from mpcfl.protocols.rounds import run, together
+from mpcfl.protocols.rounds import Protocol, run, together
 from mpcfl.protocols.truncation import truncation
 from mpcfl.sharing.keeper import Keeper
-from mpcfl.sharing.share import Share, zeros
+from mpcfl.sharing.share import Share, concatenate, zeros
+from mpcfl.solvers.steering import settled
 from mpcfl.world.session import Session
 
 _BITS = 33  # of scale and bound of the weights together: U w takes 26 and 2 more, a truncation 62
+_MIX_BITS = 20  # of the momentum, where it is worked into a matrix
 _MARGIN = 4.0  # |U w - u| and |momentum * v| stay below this times the bound
 
 
@@ -31,7 +34,7 @@ _MARGIN = 4.0  # |U w - u| and |momentum * v| stay below this times the bound
 class Gradient:
     """batch: rows of a mini-batch, 0 for all. momentum: heavy ball, or Nesterov's where `nesterov` says
     so. init: "zeros", or "random" from the public seed. tolerance: stop when a step moves the weights by less (0:
-    never; models of rows only), looked at after every check_every steps, each look one revealed bit.
+    never), looked at after every check_every steps, each look one revealed bit.
     weight_bound: public bound of the weights' size; what they need beyond it costs as many bits of precision.
     loss_every: iterations between two reveals of the training loss (0: never; models of rows only)."""
 
@@ -76,19 +79,27 @@ class Gradient:
             weight_bound=self.weight_bound,
             alpha=alpha,
             start=float(first.norm()),
+            nesterov=self.nesterov,
         )
-        steps = [
-            self._pinned(step, facts, fit_intercept, alpha) for step in share_batches(session, own, facts, descent)
-        ]
-        return self._descend(session, steps, first, keeper)
+        shared = share_batches(session, own, facts, descent)
+        parts = [self._matrix(step, facts, fit_intercept, alpha) for step in shared]
+        if self.nesterov and self.momentum:
+            looks = together(session, *[self._ahead(matrix) for matrix, _ in parts])
+            parts = [(concatenate([matrix, -look]), u) for (matrix, u), look in zip(parts, looks, strict=True)]
+        return self._descend(session, [(Pinned(matrix), u) for matrix, u in parts], first, keeper)
 
-    def _pinned(self, step: Share, facts: Facts, fit_intercept: bool, alpha: float) -> tuple[Pinned, Share]:
-        """The pinned matrix U, with the ridge penalty, and the constant u."""
+    def _matrix(self, step: Share, facts: Facts, fit_intercept: bool, alpha: float) -> tuple[Share, Share]:
+        """The symmetric matrix U, with the ridge penalty, and the constant u."""
         d = len(facts.features)
         size = d + fit_intercept
         penalty = torch.zeros(size, size, dtype=torch.float64)
         penalty[:d, :d] = torch.eye(d, dtype=torch.float64) * (alpha * self.learning_rate / facts.training_rows)
-        return Pinned((step[:size, :size] + penalty).within(2.0)), step[:size, size]
+        return (step[:size, :size] + penalty).within(2.0), step[:size, size]
+
+    def _ahead(self, matrix: Share) -> Protocol:
+        """momentum * U. Cost: 1 round and d^2 elements, once."""
+        scaled = (matrix * round(self.momentum * 2**_MIX_BITS)).divided_by_power(_MIX_BITS)
+        return truncation(scaled.within(2.0), _MIX_BITS)
 
     def _descend(
         self, session: Session, steps: list[tuple[Pinned, Share]], first: torch.Tensor, keeper: Keeper
@@ -103,11 +114,15 @@ class Gradient:
             session.step("gradient descent", i + 1, self.iterations)
             pinned, target = steps[i % len(steps)]
             opening = [pinned.opening()] if i - done < len(steps) else []
-            *_, change = together(session, *opening, pinned.times(w))
+            point = w if len(pinned.x) == len(w) else concatenate([w, velocity])
+            *_, change = together(session, *opening, pinned.transposed_times(point))
             step = change.within(_MARGIN * self.weight_bound) - target.at_scale(change.scale)
             if momentum:
                 step = step + (velocity * momentum).divided_by_power(STEP_SCALE)
             velocity = run(session, truncation(step.within(_MARGIN * self.weight_bound), STEP_SCALE))
             w = (w - velocity).within(self.weight_bound)
             keeper.offer(i + 1, {"weights": w, "velocity": velocity})
+            if self.tolerance and i + 1 < self.iterations and (i + 1) % self.check_every == 0:
+                if settled(velocity, self.tolerance):
+                    break
         return w

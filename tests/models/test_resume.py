@@ -156,6 +156,7 @@ CASES = {
     "a range that was widened": (WIDENED, "horizontal"),
     "lasso": (LASSO, "vertical"),
     "linear": (LINEAR, "horizontal"),
+    "linear, Nesterov": (replace(LINEAR, solver=replace(LINEAR.solver, momentum=0.5, nesterov=True)), "vertical"),
     "linear, batches and momentum": (replace(LINEAR, solver=replace(LINEAR.solver, **BATCHES)), "horizontal"),
 }
 

@@ -8,6 +8,7 @@ from mpcfl.errors import GuardError, HeadroomError, JobError
 from mpcfl.models.settings import Settings
 from mpcfl.models.training import train
 from mpcfl.solvers.gradient import Gradient
+from mpcfl.solvers.steering import STOP
 from mpcfl.world.session import Session
 from tests.joint import Array, Run, distance, facts_for, tables_of, train_jointly
 from tests.parties import roster, run_with_sessions
@@ -29,7 +30,8 @@ def loop(run: Run, x: Array, y: Array, settings: Settings) -> Array:
     chosen = batches(run.facts, solver.batch)
     for i in range(solver.iterations):
         rows = chosen[i % len(chosen)]
-        gradient = z[rows].T @ (z[rows] @ w - y[rows]) / len(rows) + penalty * w
+        at = w - solver.momentum * velocity if solver.nesterov else w
+        gradient = z[rows].T @ (z[rows] @ at - y[rows]) / len(rows) + penalty * at
         velocity = solver.momentum * velocity + solver.learning_rate * gradient
         w = w - velocity
     return w
@@ -60,6 +62,12 @@ def test_the_example_that_the_project_grew_from() -> None:
 CASES = {
     "plain": Settings(solver=Gradient(learning_rate=0.1, iterations=40)),
     "momentum": Settings(solver=Gradient(learning_rate=0.05, iterations=40, momentum=0.9)),
+    "nesterov": Settings(solver=Gradient(learning_rate=0.05, iterations=40, momentum=0.9, nesterov=True)),
+    "nesterov, batches, ridge": Settings(
+        model="ridge",
+        alpha=5.0,
+        solver=Gradient(learning_rate=0.05, iterations=30, batch=30, momentum=0.5, nesterov=True, init="random"),
+    ),
     "batches": Settings(solver=Gradient(learning_rate=0.05, iterations=30, batch=17)),
     "batches of one row": Settings(solver=Gradient(learning_rate=0.01, iterations=50, batch=1)),
     "random start": Settings(solver=Gradient(learning_rate=0.1, iterations=5, init="random")),
@@ -281,7 +289,52 @@ def test_a_batch_larger_than_the_tables_is_refused() -> None:
         train_jointly(X, Y, Settings(solver=Gradient(learning_rate=0.1, batch=101)))
 
 
-@pytest.mark.parametrize("setting", [{"nesterov": True, "momentum": 0.5}, {"tolerance": 0.01}])
-def test_what_this_solver_lacks_is_refused_for_least_squares(setting: dict[str, float]) -> None:
-    with pytest.raises(JobError, match="for models of rows"):
-        Settings(solver=Gradient(learning_rate=0.1, **setting))  # type: ignore[arg-type]
+# ---- Nesterov's momentum, and stopping early -------------------------------------------------------------------------
+
+
+def test_nesterov_costs_no_round_and_half_as_much_again() -> None:
+    """Besides m U, made once: one round and d^2 elements, and another opening of d^2."""
+    heavy, nesterov = (
+        train_jointly(X, Y, Settings(solver=Gradient(learning_rate=0.05, iterations=40, momentum=0.9, nesterov=n)))
+        for n in (False, True)
+    )
+    d = X.shape[1] + 1
+    assert nesterov.cost().rounds == heavy.cost().rounds + 1
+    assert nesterov.cost().bytes - heavy.cost().bytes == 8 * (2 * d * d + 40 * d)
+
+
+def test_a_step_that_is_stable_with_heavy_balls_only_is_refused() -> None:
+    """Nesterov's is so up to (2 + 2 m) / (1 + 2 m) over the largest eigenvalue, heavy balls' to 2 and beyond."""
+    parts = [np.c_[rows, np.ones(50)] for rows in (X[:50], X[50:])]
+    largest = max(float(np.linalg.eigvalsh(part.T @ part / 50)[-1]) for part in parts)
+    heavy, nesterov = (
+        Settings(solver=Gradient(learning_rate=1.5 / largest, iterations=5, momentum=0.9, nesterov=n))
+        for n in (False, True)
+    )
+    train_jointly(X, Y, heavy, who=roster(2))
+    with pytest.raises(GuardError, match="diverge"):
+        train_jointly(X, Y, nesterov, who=roster(2))
+
+
+def test_a_run_stops_where_its_steps_have_become_small() -> None:
+    """Not before a step is below the tolerance, and at the first look after it; each look is in the ledger."""
+    wanted = Settings(
+        solver=Gradient(learning_rate=0.1, iterations=100, tolerance=0.01, check_every=5, weight_bound=128)
+    )
+    who = roster(2)
+    tables = tables_of(X, Y, who.owners, "horizontal")
+    facts = facts_for(tables, who, "horizontal")
+    outcomes, sessions = run_with_sessions(who, lambda s: train(s, facts, wanted, tables.get(s.rank)))
+    looks = len(sessions[0].decisions)
+    assert sessions[0].decisions == [False] * (looks - 1) + [True] and 1 < looks < 20
+    assert [entry["what"] for entry in sessions[0].ledger].count(STOP) == looks
+    run = Run(outcomes[0], outcomes, sessions, facts)
+    steps = [
+        loop(run, X, Y, Settings(solver=Gradient(learning_rate=0.1, iterations=k))) for k in range(1, 5 * looks + 1)
+    ]
+    moved = [float(np.linalg.norm(steps[k - 1] - steps[k - 2])) for k in range(5, 5 * looks + 1, 5)]
+    assert moved[-1] < 0.01 <= moved[-2]
+    assert distance(found(run, wanted), steps[-1]) < 1e-4
+    dry = Session.dry(who, 0, script=sessions[0].decisions)
+    train(dry, facts, wanted, None)
+    assert dry.meter.exact()["online"] == sessions[0].meter.exact()["online"]
