@@ -32,7 +32,7 @@ class Choice:
 
 
 CHOICES = (
-    Choice("skinny", narrow=8),  # native integers; reads each matrix once
+    Choice("skinny", narrow=32),  # native integers; reads each matrix once for every 8 columns
     Choice("digits", results=1 << 18, work=1 << 27),  # 8-bit tensor cores; a dozen launches
     Choice("tiles"),  # native integers; one launch
 )
@@ -98,6 +98,13 @@ def _narrow(x: torch.Tensor, v: torch.Tensor, y: Plus, w: Plus, plus: Plus) -> t
     """x @ v + y @ w + plus for few columns. Kernels read rows of memory: those of x and y, or of both transposed."""
     from mpcfl.ring import _skinny_triton
 
+    if v.shape[1] > _skinny_triton.COLUMNS:
+        pieces = []
+        for start in range(0, v.shape[1], _skinny_triton.COLUMNS):
+            some = slice(start, start + _skinny_triton.COLUMNS)
+            of_w, first = (None if part is None else part[:, some] for part in (w, plus))
+            pieces.append(_narrow(x, v[:, some], y, of_w, first))
+        return torch.cat(pieces, dim=1)
     matrices = [x] if y is None else [x, y]
     if all(matrix.stride(0) == 1 != matrix.stride(1) for matrix in matrices):
         return _skinny_triton.columns(x.t(), v, None if y is None else y.t(), w, plus)

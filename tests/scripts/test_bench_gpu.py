@@ -5,9 +5,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -45,7 +45,7 @@ def test_every_part_makes_the_rows_that_it_names(gpu: Any, small: Any, monkeypat
         for row in made:
             if row["name"] in ("choices", "tuning"):
                 assert row["not_measured"] == "Triton has no kernels for cpu devices"
-                assert row["name"] == "tuning" or len(row["table"]) == 12
+                assert row["name"] == "tuning" or len(row["table"]) == 14
                 continue
             assert row["value"] > 0 and row["figure"] == "gpu" and row["case"] == row["name"] and row["unit"]
             if "peer" in row:
@@ -88,16 +88,17 @@ def test_ratios_and_shares_are_of_how_good_a_figure_is(
     assert (row["ratio"], row["roofline"]["share"], row["reached"]) == (ratio, share, reached)
 
 
-def test_constants_are_tried_and_put_back(gpu: Any, small: Any) -> None:
+def test_constants_are_tried_and_put_back(gpu: Any) -> None:
     class Kernels:
         WIDTH = 2
 
-    def work() -> None:
-        time.sleep(0.002 * Kernels.WIDTH)
+    def work() -> float:
         if Kernels.WIDTH == 4:
             raise RuntimeError("too many registers")
+        return float(Kernels.WIDTH)
 
-    found = gpu("tuning").measured(small[0], gpu("tuning").Knob("width", Kernels, "WIDTH", (1, 2, 4), work))
+    clock = SimpleNamespace(time=lambda work: gpu("clock").Timing(work(), 0.0, 1))
+    found = gpu("tuning").measured(clock, gpu("tuning").Knob("width", Kernels, "WIDTH", (1, 2, 4), work))
     assert (found["chosen"], found["best"], Kernels.WIDTH) == ("2", "1", 2)
     assert found["milliseconds"]["4"] == "RuntimeError: too many registers"
 
@@ -175,3 +176,25 @@ def test_a_fit_and_sharing_run_on_a_device(gpu: Any, monkeypatch: pytest.MonkeyP
         assert training.share_reveal(clock, gpu("peaks").SMALL)["value"] > 0
         row = training.whole_fit(clock, gpu("peaks").SMALL)
     assert row["as_planned"] and row["refused"] is None and row["relative"] < 1e-3
+
+
+def test_one_party_alone_runs_on_a_device(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A simulated one, whose clock counts events; what a profile would say is made up, copies among it."""
+    from tests import simulated_cuda
+
+    class Profile:
+        def __init__(self, **_: Any) -> None: ...
+
+        def __enter__(self) -> None: ...
+
+        def __exit__(self, *_: Any) -> None: ...
+
+        def key_averages(self) -> list[Any]:
+            taken = {"_rows": 6e6, "Memcpy DtoH (Device -> Pinned)": 9e9, "_series": 3e6}
+            return [SimpleNamespace(key=key, self_device_time_total=time) for key, time in taken.items()]
+
+    monkeypatch.setattr("torch.profiler.profile", Profile)
+    monkeypatch.setattr(simulated_cuda.Event, "elapsed_time", lambda one, two: two.tick - one.tick, raising=False)
+    with simulated_cuda.simulated_cuda():
+        found = gpu("solo").iterations(gpu("clock").Clock(torch.device("cuda")), rows=60, columns=3, count=6)
+    assert found["whole"].repeats == 3 and found["kernels"] == {"_rows": 2.0, "_series": 1.0}

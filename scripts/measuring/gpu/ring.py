@@ -80,7 +80,8 @@ def chacha20(clock: Clock, peaks: Peaks, size: Size) -> Row:
 def choices(clock: Clock, size: Size) -> Row:
     """What each way takes for each of some shapes, beside the one that the table of `_cuda.py` takes."""
     n, d = size.rows, size.columns
-    shapes = [(n, d, 1), (n, d, 8), (d, n, 1), (d, n, 8), (d, n, d), (n, d, d), (d, d, d), (2 * d, 2 * d, 2 * d)]
+    shapes = [(n, d, columns) for columns in (1, 8, 32, d)] + [(d, n, columns) for columns in (1, 8, 32, d)]
+    shapes += [(d, d, d), (2 * d, 2 * d, 2 * d)]
     shapes += [(side, side, side) for side in (size.square // 8, size.square // 4, size.square // 2, size.square)]
     quick, lines, right = Clock(clock.device, clock.budget / 10, least=2, most=20), [], 0
     for shape in shapes:
@@ -104,7 +105,7 @@ def _ways(clock: Clock, shape: tuple[int, int, int]) -> dict[str, Callable[[torc
     if why_not(clock.device.type) is None:
         from mpcfl.ring import _tiles_triton
 
-        if min(n, m) <= 8:
+        if _cuda.choice(n, k, m) == "skinny":
             ways["skinny"] = _cuda.matmul
         if n * k * m <= _CHOICES_WORK:
             ways["tiles"] = _tiles_triton.matmul
