@@ -7,6 +7,9 @@ masks of its own rows: X - A is opened to it, and X is its own. From one of thes
 from 312 it winds the generator on with none. Either way it has the masks of everybody's rows, hence the rows. In the
 runs of CrypTen here rank 1 reads rank 0's rows, also where a helper deals, who is there so that nobody can.
 
+Rank 1's rows are the first of the table here. Where they come later, trying a seed takes a few times as long, and the
+generator would have to be wound back, which it allows and which is not done here.
+
 The search is measured in a space of 2^22 seeds, in CPU seconds of one core. It is the same work for each, so the row of
 all 2^32 is computed.
 """

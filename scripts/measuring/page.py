@@ -42,6 +42,9 @@ IN_SHORT = """\
   {spu_wan} times its time at 40 ms and 100 Mbit/s, here with a dealer (rank 0) who can read everything.
 - **Encrypted gradients** that are added up are cheaper. Their key holder learns the sum in every iteration, and each
   participant's gradient whenever it cares to. That is what mpcfl exists to take away.
+- **Attacked**, gradients give up {single} single rows; a run of CrypTen with its helper, {crypten_rows} rows to a party
+  who owns others; all that a party of mpcfl sees, {ours_rows}: its error is {ours_error} of that of guessing the mean.
+  The weights themselves are not protected ([Attacks](#attacks)).
 """
 
 
@@ -61,7 +64,18 @@ def in_short(rows: Sequence[Row]) -> str:
         words |= {
             f"{peer}_{name}": times(measure(row) / measure(ours)) for peer, row in (("crypten", crypten), ("spu", spu))
         }
+    words |= _attacked(rows)
     return IN_SHORT.format(**words, crypten_error=error(crypten["relative"]), spu_error=error(spu["relative"]))
+
+
+def _attacked(rows: Sequence[Row]) -> dict[str, str]:
+    """What attacks recover, of all trials of a kind together."""
+    single = [row for row in pick(rows, figure="gradients", batch=1) if row["system"] != "mpcfl"]
+    crypten = pick(rows, figure="seed", system="crypten-ttp")
+    ours = pick(rows, figure="gradients", system="mpcfl", control="")
+    found = {"single": single, "crypten_rows": crypten, "ours_rows": ours}
+    words = {name: f"{sum(r['recovered'] for r in of)} of {sum(r['of'] for r in of)}" for name, of in found.items()}
+    return {**words, "ours_error": f"{min(row['error'] for row in ours):.2f}"}
 
 
 BLOCKS: dict[str, Callable[[Sequence[Row]], str]] = {

@@ -29,6 +29,7 @@ and, where it applies, by the same names and in the same units in all files
                 how many times better than it
     roofline    what bounds the figure on this device, the best value that it allows, and the share of it; `target`:
                 what was to be reached; `device`: its name; `spread`: half the middle half of repeats, over the median
+    of attacks     see `measuring.attacks`
     not_measured   the reason why there are no figures; `refused`: the error with which the system refused, by design
 
     stamp = Stamp(seed=1)

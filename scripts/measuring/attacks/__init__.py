@@ -2,8 +2,12 @@
 
 A row of results/attacks.jsonl has, besides what `measuring.rows` lists,
 
-    attacker    who attacks, and `knows`: what it has besides what it saw; both in words
-    recovered   so many of `of` rows (or seeds, or masks) are what they were, to `within`
+    attacker    who attacks; `sees`, `knows`: what of the run, and what besides; all in words
+    recovered   so many of `of` (`unit`: rows, seeds, masks) are what they were, to `within`
     error       |found - true| / |guess - true| of rows, the median: 1 is no better than guessing the mean of the table
-    trials      independent runs that the row is made of
+    trials      independent runs, or splits, that the row is made of
+    control     how masks were weakened, so that the attack must succeed; empty in a real run
+    bytes_p, positions_p, told_linear, told_forest      of the tests in `measuring.attacks.telling`
+    auc, auc_margin     of membership inference: the mean, and half its 95 % interval; `score_others`: R^2 or accuracy
+    r2_members, r2_others (and .._without)      of model inversion; `risk`: what members lost by taking part
 """

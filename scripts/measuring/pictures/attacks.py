@@ -65,10 +65,10 @@ def draw_views(rows: Sequence[Row], path: Path) -> None:
                 panel.plot([low, high], [i + shift] * 2, color=mark.colour, lw=1.2)
                 panel.plot(row[f"told_{name}"], i + shift, **mark.point(label=name if i == 0 else "_"))
         panel.axvline(0.5, color=INK, lw=1.0, ls="--")
-        panel.set(xlim=(0.2, 1.03), ylim=(len(found) - 0.5, -0.6), yticks=range(len(found)))
+        panel.set(xlim=(0, 1.03), ylim=(len(found) - 0.5, -0.6), yticks=range(len(found)))
         panel.set_yticklabels([row["case"] for row in found], fontsize=8)
         panel.set(title="Two tables told apart by all that a party sees", xlabel="runs given to the right table")
-        panel.legend(title="classifier", loc="upper right", title_fontsize=8, frameon=True, edgecolor=GRID)
+        panel.legend(title="classifier", loc="upper left", title_fontsize=8, frameon=True, edgecolor=GRID)
         note(figure, "dashes: guessing; bars: 95 %; rows 'views' of attacks.jsonl")
 
 
