@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if any(item.get_closest_marker("cuda") for item in items):
         import torch
 
-        if not torch.cuda.is_available():
+        if "cuda" not in config.getoption("markexpr") or not torch.cuda.is_available():
             left_out.add("cuda")
     deselected = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]
     if deselected:

@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from mpcfl.errors import AgreementError
+from mpcfl.errors import AgreementError, SetupError
 from mpcfl.ring.prg import CPU, Draw, Stream, derive
 from mpcfl.world.footprint import Footprint
 from mpcfl.world.meter import Meter
@@ -196,6 +196,11 @@ class Session:
         except BaseException as error:
             # A lost party has been named by the wire already, and the first abort counts.
             self.wire.abort(f"{type(error).__name__}, see what {self.name} itself says")
+            if isinstance(error, torch.OutOfMemoryError):
+                raise SetupError(
+                    f"{self.name} ran out of memory on {self.own_device}",
+                    hint='give it a GPU that nobody else uses, or set device = "cpu" for this party',
+                ) from None
             raise
         finally:
             self.wire.close()

@@ -106,13 +106,24 @@ def require_same(ours: tuple[list[Outcome], list[Session]], theirs: tuple[list[O
         assert one.ledger == other.ledger
 
 
+def require_same_messages(ours: list[Session], theirs: list[Session]) -> None:
+    """All that each party received after the agreement, whose keys are new in every run."""
+    for one, other in zip(ours, theirs, strict=True):
+        agreement = len(one.roster.peers(one.rank))
+        assert len(one.wire.view) == len(other.wire.view) > agreement or not one.is_compute
+        for a, b in zip(one.wire.view[agreement:], other.wire.view[agreement:], strict=True):
+            assert a.dtype == b.dtype and torch.equal(a, b)
+
+
 QUICK = ("least squares, held out", "logistic", "logistic, batches")
 EVERY = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in JOBS]
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_parties_and_dealer_on_devices_of_their_own_get_what_they_get_on_the_cpu(name: str) -> None:
-    require_same(trained(name, ALL), on_the_cpu(name))
+    ours, theirs = trained(name, ALL), on_the_cpu(name)
+    require_same(ours, theirs)
+    require_same_messages(ours[1], theirs[1])
 
 
 @pytest.mark.parametrize("devices", [MIXED, DEALER], ids=["one compute party", "the dealer"])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from mpcfl.errors import SetupError
 from mpcfl.world.session import Session
 from mpcfl.world.staging import Staging
 from tests.parties import roster
@@ -105,6 +106,13 @@ def test_a_dealer_has_sent_everything_when_it_leaves(device: torch.device) -> No
         assert len(wire.sent) == 2
     assert wire.sent == [{1: [k]} for k in range(3)]
     assert session.meter.total("offline").messages == 3
+
+
+def test_a_gpu_that_is_full_after_all_is_an_error_with_a_hint(device: torch.device) -> None:
+    session = Session(roster(2), 0, Echo(), device=device)
+    with pytest.raises(SetupError, match="p0 ran out of memory on cuda:0") as caught, session.closing():
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+    assert caught.value.exit_code == 4 and 'device = "cpu"' in str(caught.value.hint)
 
 
 def test_a_dealer_that_does_something_long_holds_nothing_back(device: torch.device) -> None:
