@@ -108,8 +108,11 @@ def _correct(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors,
             correction = _flat(derived)
             if session.is_compute:
                 correction = part(correction, _flat(own[1]))
+            # put together from several it is nobody else's, and new memory costs as much as the subtraction
+            fresh = len(derived) > 1 and part is sub
             for _, draw in rest:
-                correction = part(correction, draw.elements(count))
+                drawn = draw.elements(count)
+                correction = correction.sub_(drawn) if fresh else part(correction, drawn)
     if count:
         session.exchange({last: correction}, {}, rounds=0)
     return own
