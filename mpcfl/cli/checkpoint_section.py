@@ -11,9 +11,9 @@ class Checkpoint:
     which is done in some fifty rounds."""
 
     every: int = 0
-    """Iterations between two checkpoints, and the most that a killed party can cost; 0: none are written. Where the
-    range of the sigmoid is "auto", they are written at the next look at it. They are removed when all parties have the
-    result."""
+    """Iterations (with [select]: of cross-validation) between two checkpoints, and the most that a killed party can
+    cost; 0: none are written. Where the range of the sigmoid is "auto", they are written at the next look at it. They
+    are removed when all parties have the result."""
     resume: bool | str = True
     """true: go on from the newest checkpoint that all compute parties hold, start anew if there is none. "require":
     refuse to start anew. false: start anew."""

@@ -80,7 +80,7 @@ class Job:
                 hint="leave [checkpoint] out",
             )
         check_metrics(self.model.name, self.evaluate.metrics, self.model.parameters.classes)
-        self.select.check(self.model.name, self.model.parameters, self.solver.name, bool(self.checkpoint.every))
+        self.select.check(self.model.name, self.model.parameters, self.solver.name)
         self._check_roles()
         names = tuple(party.name for party in self.parties)
         for name in self.reveal.to:

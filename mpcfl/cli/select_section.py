@@ -40,9 +40,8 @@ class Select:
             reveal=self.reveal,
         )
 
-    def check(self, model: str, parameters: Parameters, solver: str, checkpoint: bool) -> None:
+    def check(self, model: str, parameters: Parameters, solver: str) -> None:
         """JobError for what cannot be together."""
         if self.selection(model, parameters) is not None:
             need("[select]", solver == "gradient", 'needs [solver] name = "gradient"')
             need("[select]", parameters.classes == 2, "is for two classes, not for more")
-            need("[select]", not checkpoint, "keeps no checkpoints: leave [checkpoint] out")

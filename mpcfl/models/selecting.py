@@ -14,6 +14,7 @@ from mpcfl.models.fold_scores import LARGER_IS_BETTER, fold_scores, mean_score
 from mpcfl.models.selection import Selection
 from mpcfl.protocols.largest import place_of_largest
 from mpcfl.protocols.rounds import run
+from mpcfl.sharing.keeper import Keeper
 from mpcfl.sharing.reveal import reveal
 from mpcfl.sharing.share import Share
 from mpcfl.solvers.cross_validation import CrossValidation
@@ -69,14 +70,16 @@ def choose(
     solver: Gradient,
     fit_intercept: bool,
     own: Source | None,
+    keeper: Keeper,
 ) -> Choice:
     """Cross-validate all objectives at once, reveal which is the best (of equal ones the first), train with that.
+    `keeper`: of cross-validation; a run that resumes makes the choice and the final training again.
 
     GuardError: a row left the range of the loss in a fold. Cost: that of `CrossValidation`, of `fold_scores`, 4 rounds
     for the largest and one to reveal it.
     """
     validation = CrossValidation(session, facts, objectives, solver, fit_intercept, own, selection.folds)
-    weights, stayed = validation.train()
+    weights, stayed = validation.train(keeper)
     predicted = run(session, validation.predictions(weights))
     scores, in_range = run(session, fold_scores(selection.metric, objectives[0].loss, predicted))
     place = run(session, place_of_largest(scores if selection.metric in LARGER_IS_BETTER else -scores))

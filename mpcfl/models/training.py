@@ -103,7 +103,7 @@ def _descend(session: Session, facts: Facts, settings: Settings, own: Source | N
             of_classes = balanced(session, facts, own, classes)
             candidates = [candidate.with_class_weight(of_classes) for candidate in candidates]
         if settings.selection is not None and isinstance(solver, Gradient):
-            choice = choose(session, facts, settings.selection, candidates, solver, settings.fit_intercept, own)
+            choice = choose(session, facts, settings.selection, candidates, solver, settings.fit_intercept, own, keeper)
             outputs |= choice.outputs
         watch = settings.watch(facts)
         optimum = choice.optimum if choice else _by_rows(session, facts, candidates[0], settings, own, keeper, watch)

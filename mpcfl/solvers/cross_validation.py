@@ -77,7 +77,7 @@ class CrossValidation:
         layout = layout_of(facts, strongest, self._scales, fit_intercept)
         self._rows = pin_rows(session, own, facts, chosen, replace(layout, target=self._loss.target))
 
-    def train(self) -> tuple[Share, Share]:
+    def train(self, keeper: Keeper) -> tuple[Share, Share]:
         """(weights (d', penalties * folds), the folds of a penalty side by side; bit: no row left the range in a column
         in which it counts). Cost: rounds as one training, and as many bytes as that for each column."""
         count = len(self.folds)
@@ -100,7 +100,7 @@ class CrossValidation:
             self._solver,
             self._scales.paced(),
             len(self._facts.features),
-            Keeper(),
+            keeper,
         )
         return state.w, run(self._session, stayed(state.left))
 

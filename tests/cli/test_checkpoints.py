@@ -153,6 +153,20 @@ def test_a_lasso(tmp_path: Path) -> None:
     assert np.linalg.norm(found - np.append(wanted.coef_, wanted.intercept_)) < 1e-5
 
 
+@pytest.mark.slow
+def test_a_penalty_by_cross_validation(tmp_path: Path) -> None:
+    """Killed in iteration 7 of cross-validation, it goes on after 4, chooses, and trains with what was chosen."""
+    job = prepare(tmp_path, select={"values": [0.01, 1.0], "folds": 2})
+    kill(job, "south", "iteration 7")
+    finish(job)
+    found = report(tmp_path / "run")
+    assert found["resumed_after"] == 4 and found["selection"]["winner"] == 1.0
+    alone = prepare(tmp_path, model={"C": 1.0}, checkpoint={})
+    ended = train(alone, names=PARTIES, out=tmp_path / "plain")
+    assert all(party.code == 0 for party in ended.values()), ended
+    assert np.linalg.norm(weights(tmp_path / "run") - weights(tmp_path / "plain")) < 2 * tolerance(LOGISTIC)
+
+
 def refuse(job: Path, code: int, *said: str, names: tuple[str, ...] = PARTIES) -> None:
     """A party says what is wrong and ends with `code`, the others too or because it stopped; no checkpoint is lost."""
     before = sorted(path.name for path in (job.parent / "checkpoints").rglob("*"))

@@ -58,7 +58,6 @@ def test_it_is_written_out_read_back_and_part_of_the_digest() -> None:
         (changes() | {"job__model": "ridge"}, "[select] is for models of rows, not for 'ridge'"),
         (changes() | {"solver": {"name": "newton"}}, '[select] needs [solver] name = "gradient"'),
         (changes() | {"model__classes": 3}, "[select] is for two classes"),
-        (changes() | {"checkpoint__every": 5}, "[select] keeps no checkpoints"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(change: dict[str, Any], said: str) -> None:

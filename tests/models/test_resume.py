@@ -27,6 +27,7 @@ from mpcfl.data.facts import Facts
 from mpcfl.errors import GuardError, PartyError
 from mpcfl.models.families import Parameters, mixture_of, objective_of
 from mpcfl.models.losses.logistic import Logistic
+from mpcfl.models.selection import selection_of
 from mpcfl.models.settings import Settings
 from mpcfl.models.training import Outcome, train
 from mpcfl.protocols.harmonics import Series, fingerprint
@@ -83,16 +84,22 @@ class CutOff(Exception):
     """A party is gone."""
 
 
-def fit(settings: Settings, folder: Path, *, partition: str = "horizontal", cut_off_at: int = 0) -> Fit:
-    """Two compute parties and a dealer who owns rows too; `cut_off_at`: p1 is gone as it begins that iteration."""
+def fit(settings: Settings, folder: Path, *, partition: str = "horizontal", cut_off_at: int = 0, loops: int = 0) -> Fit:
+    """Two compute parties and a dealer who owns rows too; `cut_off_at`: p1 is gone as it begins that iteration, of the
+    first loop that has one or after so many `loops`."""
     who = roster(2, owners=3)
     tables = tables_of(X, Y, who.owners, partition)
     run = Fit(settings, facts_for(tables, who, partition))
 
     def program(session: Session) -> Outcome:
+        left = loops
+
         def gone(what: str, begins: int, _: int) -> None:
+            nonlocal left
             if session.rank == 1 and what != "doubling" and 0 < begins == cut_off_at:
-                raise CutOff
+                if not left:
+                    raise CutOff
+                left -= 1
 
         session.on_step = gone
         run.sessions.append(session)
@@ -142,6 +149,8 @@ LASSO = Settings(
     penalty=mixture_of("lasso", Parameters(alpha=0.03)),
     solver=Admm(iterations=ITERATIONS, refits=3),
 )
+SELECTION = selection_of("logistic", Parameters(), values=(0.01, 1.0), folds=2)
+SELECT = replace(LOGISTIC, selection=SELECTION, objective=SELECTION.objectives[0])
 BATCHES = {"batch": 100, "momentum": 0.5}
 CASES = {
     "logistic": (LOGISTIC, "horizontal"),
@@ -151,6 +160,7 @@ CASES = {
         replace(LOGISTIC, solver=replace(LOGISTIC.solver, loss_every=3)),
         "horizontal",
     ),
+    "a penalty by cross-validation": (SELECT, "horizontal"),
     "fixed Hessian": (replace(OPTIMUM, solver=FixedHessian(iterations=30)), "horizontal"),
     "Newton": (replace(OPTIMUM, solver=Newton(iterations=9)), "vertical"),
     "a range that was widened": (WIDENED, "horizontal"),
@@ -195,6 +205,19 @@ def test_what_was_zero_stays_zero(tmp_path: Path) -> None:
     _, second = fit_in_two_runs(LASSO, tmp_path / "parts", "vertical")
     assert 0 < np.count_nonzero(whole.weights == 0) < len(whole.weights)
     assert np.array_equal(whole.weights == 0, second.weights == 0)
+
+
+def test_the_choice_and_the_training_with_it_are_made_again(tmp_path: Path) -> None:
+    """Cut off in the final training, cross-validation is done: its last checkpoint is that of its last iteration."""
+    whole = fit(SELECT, tmp_path / "whole")
+    first = fit(SELECT, tmp_path / "parts", cut_off_at=7, loops=1)
+    second = fit(SELECT, tmp_path / "parts")
+    assert not first.outcomes and second.plans[0].start == ITERATIONS
+    rounds = [run.sessions[0].meter.total("online").rounds for run in (whole, second)]
+    assert rounds[0] - rounds[1] == 4 * ITERATIONS
+    chosen = [run.outcomes[0].extras["selection"]["winner"] for run in (whole, second)]
+    assert chosen[0] == chosen[1]
+    assert np.linalg.norm(whole.weights - second.weights) < tolerance(SELECT)
 
 
 def test_what_the_guard_saw_before_is_not_forgotten(tmp_path: Path) -> None:
