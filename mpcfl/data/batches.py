@@ -183,7 +183,7 @@ def _own_columns(session: Session, own: Source, facts: Facts, descent: Descent) 
     if owns_target and descent.fit_intercept:
         features = np.concatenate([features, np.ones((len(table), 1))], axis=1)
     if owns_target:
-        _check_target(own.name, target, descent)
+        _check_target(own.name, target[~facts.held_out_rows], descent)
     z = np.concatenate([features, target], axis=1)
     penalty, training = descent.alpha / facts.training_rows, z[~facts.held_out_rows]
     _check(own.name, training.T @ training / len(training), descent, parts=len(facts.owners), penalty=penalty)

@@ -85,7 +85,7 @@ def share_rows(
         return concatenate(found) if found else None
 
     tables = [share for name, share in zip(names, shares, strict=True) if name == "rows"]
-    joint = _in_order(facts, tables, layout.fit_intercept) if facts.holders else concatenate(tables)
+    joint = in_order(facts, tables, layout.fit_intercept) if facts.holders else concatenate(tables)
     return SharedRows(
         x=joint,
         weighted=of("weighted rows"),
@@ -102,7 +102,9 @@ def _inputs(facts: Facts, rank: int, layout: Layout, mine: OwnRows | None) -> li
     rows = facts.rows[rank]
     has_target = not facts.holders or facts.holders[-1] == rank
     width = (
-        len(_places(facts, rank, layout.fit_intercept)) if facts.holders else len(facts.features) + layout.fit_intercept
+        len(places_of(facts, rank, layout.fit_intercept))
+        if facts.holders
+        else len(facts.features) + layout.fit_intercept
     )
     ring = encode(mine.x, layout.scale, name="a row") if mine is not None else None
     inputs = [Input("rows", rank, (rows, width), layout.scale, ROW_BOUND, ring)]
@@ -136,14 +138,14 @@ def _weights(mine: OwnRows) -> Array:
     return np.ones(len(mine.x)) if weight is None else weight
 
 
-def _in_order(facts: Facts, tables: list[Share], fit_intercept: bool) -> Share:
+def in_order(facts: Facts, tables: list[Share], fit_intercept: bool) -> Share:
     """The owners' columns side by side, in the order of the weights."""
-    places = [place for rank in facts.owners for place in _places(facts, rank, fit_intercept)]
+    places = [place for rank in facts.owners for place in places_of(facts, rank, fit_intercept)]
     x = concatenate(tables, 1)
     return x if places == sorted(places) else x[:, torch.argsort(torch.tensor(places))]
 
 
-def _places(facts: Facts, rank: int, fit_intercept: bool) -> list[int]:
+def places_of(facts: Facts, rank: int, fit_intercept: bool) -> list[int]:
     """Places in z of the columns of owner `rank` in a vertical partition."""
     d = len(facts.features)
     places = [j for j in facts.positions(rank) if j < d]

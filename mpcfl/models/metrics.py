@@ -66,23 +66,31 @@ def check_metrics(model: str, metrics: Sequence[str], classes: int = 2) -> None:
             )
 
 
+def check_rows(facts: Facts) -> None:
+    """DataError: fewer than two rows are held out."""
+    if facts.test_rows < _LEAST_ROWS:
+        raise DataError(f"metrics need two held-out rows, there are {facts.test_rows}", hint="raise test_fraction")
+
+
 def metrics_by_rows(
-    facts: Facts, held_out: HeldOut | None, weights: Share, loss: Loss, metrics: Sequence[str]
+    facts: Facts, held_out: HeldOut | None, weights: Share, loss: Loss | None, metrics: Sequence[str]
 ) -> Protocol:
-    """What is to be revealed, by metric, and for the deviance its guard. DataError: fewer than two rows are held out.
+    """What is to be revealed, by metric, and for the deviance its guard; loss: None for least squares. DataError: fewer
+    than two rows are held out.
 
     r2, mse: a prediction beyond twice what the target can be counts as that. Cost: that of `HeldOut.scores`, for r2 and
     mse that of `clip`, and of the metrics, which share their rounds.
     """
-    if held_out is None or facts.test_rows < _LEAST_ROWS:
-        raise DataError(f"metrics need two held-out rows, there are {facts.test_rows}", hint="raise test_fraction")
+    check_rows(facts)
+    if held_out is None:
+        raise ValueError("the held-out rows were not shared")
     z = yield from held_out.scores(weights)
     if set(metrics) & _OF_VALUES:
         z = yield from clipped(z, held_out.target)
     if isinstance(loss, LogLink):
         total, left = yield from loss.deviance(z, held_out.target)
         return {"deviance": total, PREDICTED: (yield from stayed(left))}
-    protocols = _PROTOCOLS if loss.classes == 1 else _OF_CLASSES
+    protocols = _PROTOCOLS if loss is None or loss.classes == 1 else _OF_CLASSES
     found = yield from parallel(*[protocols[metric](z, held_out.target) for metric in metrics])
     return dict(zip(metrics, found, strict=True))
 

@@ -61,9 +61,9 @@ class Settings:
             raise JobError("[select] needs the gradient solver", hint='[solver] name = "gradient"')
         if self.selection is not None and (self.objective is None or self.objective.loss.classes > 1):
             raise JobError("[select] is for two classes, or for regression over rows", hint="leave [select] out")
-        if self.objective is None and isinstance(self.solver, Gradient) and (self.metrics or self.standard_errors):
+        if self.objective is None and isinstance(self.solver, Gradient) and self.standard_errors:
             raise JobError(
-                "metrics and standard errors are computed at the optimum, which the gradient solver does not promise",
+                "standard errors are computed at the optimum, which the gradient solver does not promise",
                 hint='use [solver] name = "doubling"',
             )
         if self.loss_every:

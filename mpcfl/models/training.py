@@ -22,7 +22,7 @@ from mpcfl.models.inference import inference
 from mpcfl.models.losses.class_counts import counts_of, every_class_occurs
 from mpcfl.models.losses.class_weight import balanced
 from mpcfl.models.memory import require_memory
-from mpcfl.models.metrics import finished, metrics_by_rows
+from mpcfl.models.metrics import check_rows, finished, metrics_by_rows
 from mpcfl.models.selecting import choose
 from mpcfl.models.settings import Settings
 from mpcfl.models.training_loss import TrainingLoss
@@ -114,7 +114,7 @@ def _descend(session: Session, facts: Facts, settings: Settings, own: Source | N
             held_out, weights = optimum.held_out, optimum.weights
             outputs |= run(session, metrics_by_rows(facts, held_out, weights, objective.loss, settings.metrics))
     elif isinstance(solver, Gradient):
-        outputs["weights"] = solver.train(session, facts, settings.fit_intercept, settings.alpha, own, keeper)
+        outputs |= _by_gram_matrices(session, facts, settings, solver, own, keeper)
     found = reveal(outputs, to=settings.to, reason="what the job asks for", reasons=REASONS)
     check(found, facts, objective.loss.range_hint if objective else None, STILL_MOVING)
     extras: dict[str, Any] = {} if choice is None else {"selection": choice.report(facts, found)}
@@ -125,6 +125,20 @@ def _descend(session: Session, facts: Facts, settings: Settings, own: Source | N
         values = {name: finished(name, float(found[name]), facts.test_rows, loss) for name in settings.metrics}
         extras["metrics"] = values
     return _outcome(found["weights"], settings, facts, extras)
+
+
+def _by_gram_matrices(
+    session: Session, facts: Facts, settings: Settings, solver: Gradient, own: Source | None, keeper: Keeper
+) -> dict[str, Share | Floating]:
+    """Weights of least squares step by step, and metrics; of single rows those that are held out alone are shared."""
+    held_out = None
+    if settings.metrics:
+        check_rows(facts)  # before anything is shared
+        held_out = solver.held_out(session, facts, settings.fit_intercept, own)
+    weights = solver.train(session, facts, settings.fit_intercept, settings.alpha, own, keeper)
+    if held_out is None:
+        return {"weights": weights}
+    return {"weights": weights} | run(session, metrics_by_rows(facts, held_out, weights, None, settings.metrics))
 
 
 def _by_rows(

@@ -35,7 +35,8 @@ class HeldOut:
         scale = min(_WEIGHT_SCALE, w.scale - 1, _BITS - x.x.scale - math.ceil(math.log2(1.01 * largest + 1)))
         if scale < _LEAST:
             raise HeadroomError(
-                f"scores of held-out rows would have weights of {scale} bits", hint="use fewer iterations"
+                f"scores of held-out rows would have weights of {scale} bits",
+                hint="use fewer iterations, or a smaller [solver] weight_bound",
             )
         rounding = [truncation(w, w.scale - scale)]
         if offset is not None:

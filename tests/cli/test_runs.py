@@ -232,6 +232,8 @@ JOBS: dict[str, dict[str, Any]] = {
         "solver__iterations": 10,
         "solver__init": "random",
         "model__fit_intercept": False,
+        "evaluate__test_fraction": 0.2,
+        "evaluate__metrics": ["r2", "mse"],
     },
     "plaintext wires, an owner who neither computes nor deals": {
         "network__encrypt": False,
@@ -262,7 +264,7 @@ def test_other_jobs_cost_what_their_plans_say(name: str, tmp_path: Path, capsys:
     assert main(["plan", str(job)]) == 0
     same_as_run(capsys.readouterr().out, report)
     if name == "gradient":
-        assert report["revealed"] == ["weights"]
+        assert report["revealed"] == ["weights", "r2", "mse"] and report["metrics"]["mse"] > 0
     if name.startswith("vertical"):
         assert 0.3 < report["metrics"]["r2"] < 0.6 and len(report["inference"]["standard_errors"]) == 10
 

@@ -263,9 +263,9 @@ def test_a_setting_that_makes_no_sense_is_refused(setting: dict[str, float]) -> 
         Gradient(**{"learning_rate": 0.1, **setting})  # type: ignore[arg-type]
 
 
-def test_metrics_belong_to_the_other_solver() -> None:
-    with pytest.raises(JobError, match="metrics and standard errors are computed at the optimum"):
-        Settings(solver=Gradient(learning_rate=0.1), metrics=("r2",))
+def test_standard_errors_belong_to_the_other_solver() -> None:
+    with pytest.raises(JobError, match="standard errors are computed at the optimum"):
+        Settings(solver=Gradient(learning_rate=0.1), standard_errors=True)
 
 
 def test_a_random_start_is_public_and_follows_from_the_seed() -> None:

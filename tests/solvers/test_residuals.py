@@ -45,6 +45,17 @@ def test_targets_of_every_size_far_from_their_mean_or_not(size: float, shift: fl
     assert value(evaluate(2, running(squared_error), *both)) / 2000 == pytest.approx(mean_squared_error(y, z), rel=2e-3)
 
 
+def test_a_bound_that_is_a_thousand_times_too_large_costs_few_digits() -> None:
+    z, y = diabetes()
+    both = [given((v - 150) / 77, bound=1024.0) for v in (z, y)]
+    assert value(evaluate(2, running(unexplained), *both)) == pytest.approx(1 - r2_score(y, z), rel=1e-4)
+
+
+def test_nothing_is_left_unexplained_by_the_targets_themselves() -> None:
+    _, y = diabetes()
+    assert abs(value(evaluate(2, running(unexplained), given(y, scale=20), given(y, scale=20)))) < 1e-9
+
+
 def test_a_model_that_is_much_worse_than_the_mean() -> None:
     z, y = diabetes()
     found = value(evaluate(2, running(unexplained), given(z * 50, scale=20), given(y, scale=20)))
@@ -62,7 +73,7 @@ def test_scales_that_together_would_leave_the_ring() -> None:
 def test_cost(parties: int) -> None:
     z, y = diabetes()
     n, others = len(y), parties - 1
-    for protocol, rounds, size, elements in ((squared_error, 7, 16, 2), (unexplained, 17, 32, 4)):
+    for protocol, rounds, size, elements in ((squared_error, 7, 16, 2), (unexplained, 15, 32, 4)):
         outcome = evaluate(parties, running(protocol), given(z, scale=30), given(y, scale=30))
         online, offline = outcome.cost("online"), outcome.cost("offline", parties)
         assert sum(cost[0] for cost in online.values()) == rounds
