@@ -13,7 +13,7 @@ from dataclasses import dataclass
 ELEMENT = 8  # bytes
 _PASSING = 5  # times the tuples of a step: with what is computed of them, the message and its copy
 _DIGITS = 2  # copies of a matrix in digits: for products from either side
-_NARROW = 8  # columns that need no digits
+_NARROW = 32  # columns that need no digits
 _BASE = 64 << 20  # bytes that do not depend on the table: rotations of a histogram, workspaces of libraries
 
 

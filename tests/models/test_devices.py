@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from mpcfl.data.facts import Aside, facts_of
 from mpcfl.errors import PartyError
 from mpcfl.models.families import Parameters, objective_of
 from mpcfl.models.selection import selection_of
@@ -26,7 +27,7 @@ from mpcfl.solvers.newton import Newton
 from mpcfl.solvers.penalty import Penalty
 from mpcfl.world.session import Session
 from tests import simulated_cuda
-from tests.joint import DIABETES, PROGRESSION, Array, facts_for, tables_of
+from tests.joint import DIABETES, PROGRESSION, TARGET, Array, facts_for, tables_of
 from tests.models.devices import run_on
 from tests.parties import roster
 
@@ -61,12 +62,15 @@ def selecting() -> Settings:
     return Settings(model="logistic", objective=choice.objectives[0], selection=choice, solver=SHORT)
 
 
+AUTO = {"range": "auto", "error": 1e-3}
+TO_THE_END = Gradient(learning_rate=0.2, iterations=4, momentum=0.5, tolerance=0.5, check_every=2)
 BATCHES = Gradient(learning_rate=0.2, iterations=3, batch=8, momentum=0.5)
 JOBS: dict[str, tuple[str, str, Settings]] = {  # name: partition, target, settings
     "least squares": ("horizontal", "linear", Settings(standard_errors=True)),
     "least squares, held out": ("horizontal", "linear", Settings(metrics=("r2",))),
     "least squares, vertical": ("vertical", "linear", Settings()),
     "least squares, steps": ("vertical", "linear", Settings(solver=SHORT)),
+    "least squares, momentum": ("horizontal", "linear", Settings(solver=replace(TO_THE_END, nesterov=True))),
     "lasso": ("horizontal", "linear", Settings(model="lasso", penalty=Penalty(l1=0.1), solver=Admm())),
     "logistic": ("horizontal", "logistic", by_rows("logistic", metrics=("accuracy", "auc"), sigmoid=SIGMOID)),
     "logistic, batches": ("vertical", "logistic", by_rows("logistic", BATCHES, sigmoid=SIGMOID, penalty="l1")),
@@ -74,6 +78,9 @@ JOBS: dict[str, tuple[str, str, Settings]] = {  # name: partition, target, setti
     "logistic, Hessian": ("horizontal", "logistic", by_rows("logistic", FixedHessian(iterations=60), sigmoid=SIGMOID)),
     "logistic, Newton": ("horizontal", "logistic", by_rows("logistic", Newton(iterations=6), sigmoid=SIGMOID)),
     "logistic, selected": ("horizontal", "logistic", selecting()),
+    "logistic, widened": ("horizontal", "logistic", by_rows("logistic", TO_THE_END, sigmoid=AUTO)),
+    "logistic, losses": ("vertical", "logistic", by_rows("logistic", replace(SHORT, loss_every=1), sigmoid=SIGMOID)),
+    "logistic, weighted": ("horizontal", "logistic", by_rows("logistic", sigmoid=SIGMOID)),
     "svm": ("horizontal", "svm", by_rows("svm")),
     "huber": ("vertical", "huber", by_rows("huber")),
     "poisson": ("horizontal", "poisson", by_rows("poisson", metrics=("deviance",))),
@@ -86,8 +93,14 @@ def trained(
 ) -> tuple[list[Outcome], list[Session]]:
     partition, target, settings = JOBS[name]
     who = roster(compute, owners=compute + 1)
-    tables = tables_of(X, TARGETS[target], who.owners, partition)
-    facts = facts_for(tables, who, partition, test_fraction=0.25 if settings.metrics else 0.0)
+    weighted = name.endswith("weighted")
+    x = np.c_[np.abs(X[:, :1]) + 0.5, X[:, 1:]] if weighted else X
+    tables = tables_of(x, TARGETS[target], who.owners, partition)
+    schemas = {who.names[rank]: table.schema.with_target(TARGET) for rank, table in tables.items()}
+    facts = facts_of(
+        who, partition, schemas, TARGET,
+        test_fraction=0.25 if settings.metrics else 0.0, seed=0, aside=Aside(weight="x0" if weighted else None),
+    )  # fmt: skip
     return run_on(devices, who, lambda session: train(session, facts, settings, tables.get(session.rank)), real=real)
 
 

@@ -11,6 +11,7 @@ import torch
 from mpcfl.data.facts import Facts
 from mpcfl.errors import SetupError
 from mpcfl.models.training import train
+from mpcfl.ring._cuda import CHOICES
 from mpcfl.world.footprint import Footprint
 from mpcfl.world.party import Roster
 from mpcfl.world.session import Session
@@ -75,9 +76,18 @@ def test_rows_that_stay_are_counted_once_for_each_place_where_they_lie() -> None
     counted.opens(8000)  # a step of 2000
     assert counted.bytes(computes=True) - fixed == 8 * (1000 + 2 * 1000 + 5 * 2000)
     assert counted.bytes(computes=False) - fixed == 8 * (1000 + 5 * 2000)
-    counted.deals("pinned product", [(10, 9)], 90, 900)
-    assert counted.bytes(computes=True) - fixed == 8 * (1000 + 6 * 1000 + 5 * 2000)
-    assert counted.bytes(computes=True, on_gpu=False) - fixed == 8 * (1000 + 2 * 1000 + 5 * 2000)
+    counted.deals("pinned product", [(10, 33)], 330, 3300)
+    assert counted.bytes(computes=True) - fixed == 8 * (1000 + 6 * 1000 + 5 * 3630)
+    assert counted.bytes(computes=True, on_gpu=False) - fixed == 8 * (1000 + 2 * 1000 + 5 * 3630)
+
+
+def test_digits_are_counted_where_a_gpu_makes_them() -> None:
+    (most,) = (choice.narrow for choice in CHOICES if choice.way == "skinny")  # columns that need none
+    assert most is not None
+    counted = Footprint()
+    for columns, wide in ((1, False), (most, False), (most + 1, True)):
+        counted.deals("pinned product", [(10, columns)], 10 * columns, 0)
+        assert counted.wide == wide
 
 
 def test_pieces_that_come_one_after_the_other_are_one_at_a_time() -> None:
