@@ -128,7 +128,7 @@ def corners() -> None:
         return torch.empty(shape, dtype=torch.int64, device="meta")  # however large
 
     _chacha_triton.fill(bytes(32), bytes(12), 3, ring(1 << 33))
-    for n, k, m in ((1, 1, 1), (1, 16, 1), (33, 7, 3), (1 << 30, 3, 2), (2, 1 << 30, 1), (16, 16, 8)):
+    for n, k, m in ((1, 1, 1), (33, 7, 3), (1 << 30, 3, 2), (2, 1 << 30, 1)):
         a, b = ring(n, k), ring(k, m)
         _skinny_triton.rows(a, b)
         _skinny_triton.rows(a, b, a, b, ring(n, m))

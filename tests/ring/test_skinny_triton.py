@@ -14,10 +14,10 @@ def on(device: str, *operands: torch.Tensor) -> list[torch.Tensor]:
 
 
 @kernel_devices
-@pytest.mark.parametrize("m", range(1, 9))
-@pytest.mark.parametrize(("n", "d"), [(1, 1), (129, 16), (40, 17), (300, 100)])
+@pytest.mark.parametrize("m", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize(("n", "d"), [(1, 1), (129, 16), (40, 33)])
 def test_rows_times_few_columns(n: int, d: int, m: int, device: str) -> None:
-    """129 rows are one more than those of two programs; 17 columns one more than a warp reads, and odd."""
+    """129 rows are one more than those of whole programs; 33 columns one more than a warp reads, and odd."""
     from mpcfl.ring import _skinny_triton
 
     x, e, v, w, plus = uniform(n, d), uniform(n, d + 2)[:, 1:-1], uniform(d, m), uniform(m, d).t(), uniform(m, n).t()
@@ -27,8 +27,8 @@ def test_rows_times_few_columns(n: int, d: int, m: int, device: str) -> None:
 
 
 @kernel_devices
-@pytest.mark.parametrize("m", range(1, 9))
-@pytest.mark.parametrize(("n", "d"), [(1, 1), (129, 16), (300, 17), (70, 100)])
+@pytest.mark.parametrize("m", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize(("n", "d"), [(1, 1), (129, 16), (70, 33)])
 def test_transposed_rows_times_few_columns(n: int, d: int, m: int, device: str) -> None:
     from mpcfl.ring import _skinny_triton
 
