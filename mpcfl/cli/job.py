@@ -76,8 +76,8 @@ class Job:
             )
         if self.checkpoint.every and self.solver.name not in KEEPING:
             raise JobError(
-                f"[checkpoint] every: solver '{self.solver.name}' keeps no checkpoints, only {listed(KEEPING)} does",
-                hint="leave [checkpoint] out",
+                f"[checkpoint] every: solver '{self.solver.name}' keeps no checkpoints: it takes some fifty rounds",
+                hint=f"leave [checkpoint] out; {listed(KEEPING)} keep them",
             )
         check_metrics(self.model.name, self.evaluate.metrics, self.model.parameters.classes)
         self.select.check(self.model.name, self.model.parameters, self.solver.name)
