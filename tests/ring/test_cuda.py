@@ -88,7 +88,7 @@ def test_the_table_has_a_way_for_every_shape() -> None:
     assert CHOICES[-1] == Choice(CHOICES[-1].way)
     assert choice(10**6, 100, 1) == choice(100, 10**6, 32) == choice(1, 5, 1000) == "skinny"
     assert choice(4096, 4096, 4096) == "digits"
-    assert choice(100, 100, 100) == choice(40, 10**6, 40) == "tiles"
+    assert choice(100, 100, 100) == choice(40, 10**6, 40) == choice(32, 32, 32) == "tiles"
 
 
 def test_cuda_has_what_a_backend_must_have() -> None:
