@@ -162,9 +162,9 @@ class Evaluate:
     """Fraction of each table's rows that is held out of training, 0 <= f < 1; drawn from the public seed."""
     metrics: tuple[str, ...] = ()
     """Which to reveal. Linear, ridge, lasso, elastic_net, huber: "r2", "mse"; logistic: "accuracy", "log_loss", "auc"
-    (area under the ROC curve), with more than two classes "accuracy" alone; svm: "accuracy", "auc"; poisson, gamma:
-    "deviance" (the mean of it). All rows count the same. Linear and ridge with the gradient solver: of features up to
-    32 in size and targets up to its weight_bound."""
+    (area under the ROC curve), with more than two classes "accuracy", "auc" (the mean over the classes, each against
+    the rest by its own score); svm: "accuracy", "auc"; poisson, gamma: "deviance" (the mean of it). All rows count the
+    same. Linear and ridge with the gradient solver: of features up to 32 in size and targets up to its weight_bound."""
 
     def __post_init__(self) -> None:
         need("[evaluate] test_fraction", 0 <= self.test_fraction < 1, "must be at least 0 and less than 1")

@@ -15,7 +15,7 @@ from mpcfl.models.losses.log_link import LogLink
 from mpcfl.protocols.piecewise import clip
 from mpcfl.protocols.rounds import Protocol, parallel
 from mpcfl.sharing.share import Share
-from mpcfl.solvers.class_scores import MOST, correct_of_classes
+from mpcfl.solvers.class_scores import MOST, areas_of_classes, correct_of_classes
 from mpcfl.solvers.held_out import HeldOut
 from mpcfl.solvers.objective import Loss
 from mpcfl.solvers.ranking import area_under_curve
@@ -40,7 +40,10 @@ _PROTOCOLS: Mapping[str, Callable[[Share, Share], Protocol]] = {
     "log_loss": log_loss,
     "auc": area_under_curve,
 }
-_OF_CLASSES: Mapping[str, Callable[[Share, Share], Protocol]] = {"accuracy": correct_of_classes}
+_OF_CLASSES: Mapping[str, Callable[[Share, Share], Protocol]] = {
+    "accuracy": correct_of_classes,
+    "auc": areas_of_classes,
+}
 """Of more than two."""
 _SUMS = ("mse", "accuracy", "log_loss", "deviance")
 _OF_VALUES = {"r2", "mse"}
@@ -102,11 +105,11 @@ def clipped(z: Share, target: Share) -> Protocol:
 
 def finished(metric: str, value: float, rows: int, loss: Loss | None = None) -> float:
     """The metric over so many held-out rows, from what was revealed. Not a number: the area under the curve of rows of
-    one class."""
+    one class, or where one of several is missing."""
     if isinstance(loss, LogLink):
         value *= loss.deviance_unit
     if metric == "r2":
         return 1 - value
-    if metric == "auc" and value == 0:
-        return math.nan
+    if metric == "auc":
+        return value / (loss.classes if loss else 1) if value else math.nan
     return value / rows if metric in _SUMS else value

@@ -131,8 +131,12 @@ def test_a_wrong_type_is_refused_by_name(change: dict[str, Any], words: str) -> 
         ({"evaluate": {"test_fraction": 0.5, "metrics": ["r2", "r2"]}}, "[evaluate] metrics: 'r2' stands there twice"),
         ({"evaluate__metrics": ["r2"]}, "[evaluate] metrics are computed on held-out rows"),
         (
-            {"job__model": "logistic", "model__classes": 3, "evaluate": {"test_fraction": 0.5, "metrics": ["auc"]}},
-            "[evaluate] metrics: 'auc' is for two classes, not for 3",
+            {
+                "job__model": "logistic",
+                "model__classes": 3,
+                "evaluate": {"test_fraction": 0.5, "metrics": ["log_loss"]},
+            },
+            "[evaluate] metrics: 'log_loss' is for two classes, not for 3",
         ),
         ({"reveal__to": ["nroth"]}, "did you mean 'north'?"),
         ({"reveal__to": ["north", "north"]}, "[reveal] to: 'north' stands there twice"),

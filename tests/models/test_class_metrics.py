@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, roc_auc_score
 
 from mpcfl.errors import JobError
 from mpcfl.models.by_rows import LogisticRegression
@@ -66,14 +66,38 @@ def test_the_accuracy_at_the_optimum() -> None:
     assert run.outcome.extras["metrics"]["accuracy"] == accuracy_score(y, z.argmax(axis=1))
 
 
+@PARTITIONS
+@pytest.mark.parametrize("classes", [3, 10])
+def test_the_area_is_the_mean_of_every_class_against_the_rest(classes: int, partition: str) -> None:
+    run = fitted(classes, ("auc", "accuracy"), partition=partition)
+    z, y = scores(run, classes)
+    wanted = roc_auc_score(y[:, None] == np.arange(classes), z, average="macro")
+    assert abs(run.outcome.extras["metrics"]["auc"] - wanted) < 1e-3 and 0.6 < wanted < 0.99
+    assert run.outcome.extras["metrics"]["accuracy"] == accuracy_score(y, z.argmax(axis=1))
+
+
+def test_the_area_is_not_a_number_where_a_class_is_missing_among_the_held_out_rows() -> None:
+    x, y = made(3)
+    out = np.flatnonzero(fitted(3, ()).facts.held_out_rows)
+    y[out] = np.where(y[out] == 2, 0.0, y[out])
+    run = train_jointly(x, y, settings(3, ("auc",)), test_fraction=0.3, seed=2)
+    assert np.isnan(run.outcome.extras["metrics"]["auc"])
+
+
 # ---- what is revealed, and what it costs -----------------------------------------------------------------------------
+
+
+def test_an_area_takes_the_rounds_of_one_class_and_one_more() -> None:
+    both = [fitted(3, metrics).cost().rounds for metrics in ((), ("auc",))]
+    # 24 as of two classes whose scores may exceed 120, and two for the scores
+    assert both[1] - both[0] == 2 + 24 + 1
 
 
 def test_only_the_metric_is_revealed_besides() -> None:
     assert fitted(3, ()).revealed() == [EVERY, "weights", IN_RANGE]
     run = fitted(3)
     assert run.revealed() == [EVERY, "weights", IN_RANGE, "accuracy"]
-    assert run.sessions[0].ledger[-1]["shape"] == []
+    assert [entry["shape"] for entry in run.sessions[0].ledger][2:] == [[], []]
 
 
 def test_an_accuracy_takes_four_rounds_and_two_for_the_scores() -> None:
@@ -90,13 +114,12 @@ def test_an_accuracy_takes_four_rounds_and_two_for_the_scores() -> None:
 # ---- what is refused -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("metric", ["log_loss", "auc"])
-def test_what_is_for_two_classes_alone_is_refused_by_name(metric: str) -> None:
-    with pytest.raises(JobError, match=f"'{metric}' is for two classes, not for 3") as caught:
-        settings(3, (metric,))
-    assert caught.value.hint == "of more classes there is accuracy"
-    with pytest.raises(JobError, match=f"'{metric}' is for two classes"):
-        LogisticRegression(classes=3, solver=GRADIENT, metrics=[metric]).settings()
+def test_what_is_for_two_classes_alone_is_refused_by_name() -> None:
+    with pytest.raises(JobError, match="'log_loss' is for two classes, not for 3") as caught:
+        settings(3, ("log_loss",))
+    assert caught.value.hint == "of more classes there is accuracy, auc"
+    with pytest.raises(JobError, match="'log_loss' is for two classes"):
+        LogisticRegression(classes=3, solver=GRADIENT, metrics=["log_loss"]).settings()
 
 
 def test_a_metric_that_a_model_has_not_is_still_refused_as_such() -> None:

@@ -1,14 +1,16 @@
-"""Accuracy of several classes from shares, against numpy's argmax."""
+"""Accuracy and areas of several classes from shares, against numpy's argmax and scikit-learn."""
 
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
 from mpcfl.errors import HeadroomError
-from mpcfl.solvers.class_scores import correct_of_classes
+from mpcfl.solvers.class_scores import areas_of_classes, correct_of_classes
+from mpcfl.solvers.ranking import area_under_curve
 from tests.evaluation import Given, dry, evaluate
 from tests.joint import Array
-from tests.solvers.shared_scores import given, running
+from tests.solvers.shared_scores import given, labels, running
 
 PARTIES = pytest.mark.parametrize("parties", [2, 3])
 
@@ -59,6 +61,39 @@ def test_all_scores_alike_and_far_away_lose_to_nothing_but_their_own_class() -> 
     z = np.array([[-500.0, -500.5, -501.0], [500.0, 499.0, 499.0]])
     assert count(given(z), one_hot(np.array([0, 0]), 3)) == 2
     assert count(given(z), one_hot(np.array([1, 2]), 3)) == 0
+
+
+@PARTIES
+def test_areas_of_all_classes_are_added_up(parties: int) -> None:
+    rng = np.random.default_rng(7)
+    y = rng.integers(0, 4, 300)
+    z = rng.normal(size=(300, 4)) * 3 + 2 * (y[:, None] == np.arange(4))
+    found = int(evaluate(parties, running(areas_of_classes), given(z), one_hot(y, 4)).ring()) / 2.0**30
+    assert abs(found - sum(roc_auc_score(y == k, z[:, k]) for k in range(4))) < 4 * 5e-4
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_class_without_rows_gives_0(missing: int) -> None:
+    z, y = made(100, 3)
+    y[y == missing] = (missing + 1) % 3
+    assert evaluate(2, running(areas_of_classes), given(z), one_hot(y, 3)).ring() == 0
+
+
+@PARTIES
+def test_cost_of_the_areas_is_that_of_each_side_by_side_and_of_a_bit(parties: int) -> None:
+    n, classes, others = 50, 3, parties - 1
+    z, y = given(np.zeros((n, classes)), bound=100.0), one_hot(np.zeros(n), classes)
+    one = evaluate(parties, running(area_under_curve), given(np.zeros(n), bound=100.0), labels(np.zeros(n)))
+    all_of_them = evaluate(parties, running(areas_of_classes), z, y)
+    for phase, rank in (("online", 0), ("offline", parties)):
+        before, after = one.cost(phase, rank), all_of_them.cost(phase, rank)
+        more = {name: after[name][2] - classes * before.get(name, (0, 0, 0))[2] for name in after}
+        if phase == "online":
+            assert sum(c[0] for c in after.values()) - sum(c[0] for c in before.values()) == 1
+            bit = {"comparison": 13 * classes * others, "lookup": 1 * others, "product": 16 * others}
+        else:
+            bit = {"comparison": 353 * classes * 8, "lookup": 4 * 8, "product": 8}
+        assert {name: size for name, size in more.items() if size} == bit
 
 
 @PARTIES
