@@ -3,25 +3,29 @@
 from dataclasses import dataclass
 
 from mpcfl.cli.rules import need
-from mpcfl.models.families import Parameters
+from mpcfl.models.families import SPARSE, Parameters
 from mpcfl.models.selection import Selection, selection_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Select:
-    """[select]: choose a penalty by cross-validation under MPC, then train on all rows with it. For models of rows and
-    the gradient solver. All values and folds are trained at once, in the rounds of one training."""
+    """[select]: choose a penalty by cross-validation under MPC, then train on all rows with it. For ridge
+    (doubling), lasso and elastic_net (admm), and for models of rows with the gradient solver. All values and folds are
+    trained at once, in the rounds of one training."""
 
     parameter: str | None = None
     """What to choose: "C" or "alpha". Absent: that of the model."""
     values: tuple[float, ...] = ()
-    """2 to 16 values to choose from, in place of the one under [model]; of equally good ones the first is taken."""
+    """2 to 16 values to choose from, in place of the one under [model]; of equally good ones the first is taken. Ridge
+    and elastic_net: columns are scaled for the strongest. Beside one that is many times rows times variance, the weakest
+    needs as many times more [solver] steps; a run that has too few says so and ends."""
     folds: int = 5
     """Parts into which the training rows are dealt by the public seed, 2 to 20; each is predicted by models that are
     trained on the others."""
     metric: str | None = None
-    """By what: logistic: "log_loss" (the default), "accuracy" or "auc"; svm: "accuracy" (the default) or "auc"; huber:
-    "mse"; poisson, gamma: "deviance". The mean over all rows; of "auc" over the folds."""
+    """By what: logistic: "log_loss" (the default), "accuracy" or "auc"; svm: "accuracy" (the default) or "auc";
+    huber, ridge, lasso, elastic_net: "mse"; poisson, gamma: "deviance". The mean over all rows; of "auc" over the
+    folds."""
     reveal: str = "winner"
     """Either "winner": which value is best, to all parties, who go on with it; or "scores": besides, the mean metric of
     each value, to those who learn the result."""
@@ -43,5 +47,6 @@ class Select:
     def check(self, model: str, parameters: Parameters, solver: str) -> None:
         """JobError for what cannot be together."""
         if self.selection(model, parameters) is not None:
-            need("[select]", solver == "gradient", 'needs [solver] name = "gradient"')
+            fitting = ("doubling",) if model == "ridge" else ("admm",) if model in SPARSE else ("gradient",)
+            need("[select]", solver in fitting, f'needs [solver] name = "{fitting[0]}" for {model}')
             need("[select]", parameters.classes == 2, "is for two classes, not for more")

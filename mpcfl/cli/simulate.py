@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import socket
@@ -129,8 +128,7 @@ def _add_twin(fields: dict[str, Any], job: Job, facts: Facts) -> None:
     x, y, aside = pooled(job, facts)
     report, settings = fields["report"], settings_of(job)
     if settings.selection is not None:
-        winner = settings.selection.values.index(report["selection"]["winner"])
-        settings = dataclasses.replace(settings, objective=settings.selection.objectives[winner])
+        settings = settings.with_choice(settings.selection.values.index(report["selection"]["winner"]))
     twin = plaintext_twin(x, y, facts, settings, aside)
     report["error"] = compare(fields["coef"], fields["intercept"], twin)
     report["seconds"]["plaintext"] = twin.seconds

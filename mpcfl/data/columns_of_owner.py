@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mpcfl.data.facts import Facts
-from mpcfl.data.moments import Moments, local_moments, split_moments
+from mpcfl.data.folds import Rows, shift_factors
+from mpcfl.data.moments import Moments, grouped_moments, local_moments, split_moments
 from mpcfl.data.source import Source
 from mpcfl.data.standardised import LARGEST_EXPONENT, LEVELS, TEST_SLACK
 from mpcfl.errors import DataError
@@ -58,6 +59,14 @@ class OwnColumns:
         """Rows (r, columns of the source) -> (x - reference) / (2^e sqrt(n d)), n the rows of their kind."""
         n = max(1, self.counts[int(held_out)])
         return (block[:, self.order] - self.reference) / (2.0**self.exponent * np.sqrt(n * self.features))
+
+    def shifts(self, source: Source, groups: Rows, count: int) -> Array:
+        """(2 count, columns): for each fold its mean less `reference`, scaled, times both `shift_factors`."""
+        rows = []
+        for fold in grouped_moments(source, groups, count):
+            away = (fold.mean[self.order] - self.reference) / (2.0**self.exponent * np.sqrt(self.features))
+            rows += [away * factor for factor in shift_factors(fold.count, self.counts[0])]
+        return np.stack(rows)
 
     def scaled_penalty(self) -> Array:
         """What the ridge penalty adds to the diagonal of the scaled Gram matrix."""

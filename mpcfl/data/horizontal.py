@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from mpcfl.data.moments import Moments
-from mpcfl.data.standardised import GRAM_SCALE, LEVELS, PRODUCT_SCALE, TEST_SLACK, Standardised
+from mpcfl.data.standardised import FOLD_SLACK, GRAM_SCALE, LEVELS, PRODUCT_SCALE, TEST_SLACK, Fold, Standardised
 from mpcfl.data.words import FLOOR, LARGEST, STEP, Layout, own_inputs
 from mpcfl.errors import JobError
 from mpcfl.protocols.comparison import at_least
@@ -43,15 +43,18 @@ def share_moments(
     *,
     alpha: float = 0.0,
     centred: bool = True,
+    folds: Sequence[Mapping[int, int]] = (),
 ) -> Standardised:
     """Shared moments of all owners' rows.
 
-    own: this owner's moments of the training rows and, if rows are held out, of those too; None at other parties.
+    own: this owner's moments of the training rows, of held-out rows if there are any, of each fold; None elsewhere.
     counts: public numbers of rows in the same order, each owner's rank -> rows. columns: D, the target last.
     alpha: ridge penalty on the features. centred: about the mean (fit_intercept), else about zero.
-    Cost: 9 rounds; a compute party opens 16 D^2 + O(D) elements and an owner shares as many, whatever the rows.
+    folds: public numbers of rows of each fold of a cross-validation.
+    Cost: 9 rounds; a compute party opens 16 D^2 + O(D) elements and an owner shares as many, whatever the rows; for
+    each fold 18 D^2 + O(D) more.
     """
-    layout = Layout(counts, columns, alpha, centred)
+    layout = Layout(counts, columns, alpha, centred, folds)
     if alpha / layout.rows > LARGEST**2:
         raise JobError(f"[model] alpha = {alpha:g} is too large for {layout.rows} rows: all weights would be zero")
     sizes, means, *blocks = _sum_over_owners(session, own, layout)
@@ -62,9 +65,12 @@ def share_moments(
         picks += [select(scatter, size[low] + size[high]), select(rows, size.expand(rows.shape[0], columns))]
     mean, *picked = together(session, *picks)
     pairs = list(zip(picked[::2], picked[1::2], strict=True))
-    grams = together(session, *[_gram(scatter, rows) for scatter, rows in pairs])
-    distance = pairs[1][1][-1, -1:] if len(pairs) > 1 else None
-    return run(session, _scale(grams, distance, mean.within(1.0) if centred else None, size, layout))
+    kinds = len(counts)
+    protocols = [_gram(scatter, rows) for scatter, rows in pairs[:kinds]]
+    found = together(session, *protocols, *[_fold(scatter, rows, centred) for scatter, rows in pairs[kinds:]])
+    distance = pairs[1][1][-1, -1:] if kinds > 1 else None
+    whole = mean.within(1.0) if centred else None
+    return run(session, _scale(found[:kinds], found[kinds:], distance, whole, size, layout))
 
 
 def _sum_over_owners(session: Session, own: Sequence[Moments] | None, layout: Layout) -> list[Share]:
@@ -109,20 +115,43 @@ def _gram(scatter: Share, rows: Share) -> Protocol:
     return whole.within(bound)
 
 
+def _fold(scatter: Share, rows: Share, centred: bool) -> Protocol:
+    """[Gram matrix of a fold, and squares of the two shifts] (D, D)."""
+    if not centred:
+        return [(yield from _gram(scatter, rows))]
+    return (yield from parallel(_gram(scatter, rows[:-2]), squares(rows[-2:-1]), squares(rows[-1:])))
+
+
+def squares(rows: Share) -> Protocol:
+    """rows.T @ rows (D, D). Cost: 1 round, as many elements as rows has."""
+    pinned = Pinned(rows)
+    _, gram = yield from parallel(pinned.opening(), pinned.gram())
+    return gram
+
+
 def _variance_thresholds(gram: Share) -> torch.Tensor:
     """Ring elements of 4^-k / d, k = 1..LEVELS: a variance below the last counts as none."""
     unit = (1 << gram.scale) / (gram.shape[0] - 1)
     return torch.tensor([int(unit * 4.0**-k) for k in range(1, LEVELS + 1)])
 
 
-def _scale(grams: list[Share], distance: Share | None, mean: Share | None, size: Share, layout: Layout) -> Protocol:
+def _scale(
+    grams: list[Share],
+    folds: list[list[Share]],
+    distance: Share | None,
+    mean: Share | None,
+    size: Share,
+    layout: Layout,
+) -> Protocol:
     """Bring every variance of the training rows to [1/4, 1) / d by a power of two, and the held-out rows likewise."""
     found = yield from parallel(*[leading_power(g.diagonal(), _variance_thresholds(g), 1) for g in grams])
     power, count, varies = found[0]
     extra = []
     if distance is not None:
         extra = [_fits(count, found[1][1]), _own_spread(grams[1], distance, power)]
-    scaled = yield from parallel(*[_scaled(gram, power, layout) for gram in grams], *extra)
+    apart = [part for fold in folds for part in _apart(grams[0], fold)]
+    scaled = yield from parallel(*[_scaled(gram, power, layout) for gram in [*apart, *grams]], *extra)
+    of_folds, scaled = scaled[: len(apart)], scaled[len(apart) :]
     test, fits, target = scaled[1:] if extra else (None, None, None)
     return Standardised(
         rows=layout.rows,
@@ -135,7 +164,19 @@ def _scale(grams: list[Share], distance: Share | None, mean: Share | None, size:
         test=test,
         test_fits=fits,
         test_target=target,
+        folds=tuple(
+            Fold(rows=layout.rows - sum(counts.values()), gram=others, apart=inside)
+            for counts, others, inside in zip(layout.folds, of_folds[::2], of_folds[1::2], strict=True)
+        ),
     )
+
+
+def _apart(whole: Share, fold: list[Share]) -> list[Share]:
+    """[Gram matrix of the rows outside the fold, about their mean; of the fold, about that mean too]."""
+    inside, outside, bound = fold[0], fold[0], whole.bound
+    if len(fold) > 1:
+        inside, outside = inside + fold[2], outside + fold[1]
+    return [(whole - outside.at_scale(whole.scale)).within(bound), inside.within(bound * 2**FOLD_SLACK)]
 
 
 def _scaled(gram: Share, power: Share, layout: Layout) -> Protocol:

@@ -92,6 +92,20 @@ def split_moments(
     return train.finish(source, target), test.finish(source, target)
 
 
+def grouped_moments(
+    source: Source, groups: npt.NDArray[np.integer], count: int, *, target: str | None = None
+) -> list[Moments]:
+    """Moments of the rows of each of `count` groups in one pass; `groups` (rows,): 0 to count - 1, or -1 for none."""
+    running = [_Running(len(source.columns)) for _ in range(count)]
+    for start, block, _, _ in _pass(source, None):
+        here = groups[start : start + len(block)]
+        for group in range(count):
+            part = block[here == group]
+            if len(part):
+                running[group].add(part, *column_range(part))
+    return [one.finish(source, target) for one in running]
+
+
 def split_rows(rows: int, test_fraction: float, seed: int) -> Mask:
     """(rows,) true where a row is held out: ceil(rows * test_fraction) of them, but never the last training row.
 

@@ -16,7 +16,21 @@ PRODUCT_SCALE = 60  # of a Gram matrix before its truncation
 MEAN_SCALE = 30
 TEST_SLACK = 8  # bits by which the variance of held-out rows may exceed that of the others
 LARGEST_EXPONENT = 63  # of the powers of two, up or down
+FOLD_SLACK = 2  # bits by which a fold may exceed all rows, about the mean of the others
 LEVELS = 16  # a spread below 2^-16 of the column's size counts as constant
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Sums over rows, divided by the rows of all folds, (D, D) at scale 30; the penalty is in `gram` only:
+
+    gram: of the rows outside the fold, about their own mean: no larger than that of all rows.
+    apart: of the rows of the fold, about the mean of the others: at most 4 / d.
+    """
+
+    rows: int
+    gram: Share
+    apart: Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +43,8 @@ class Standardised:
     varies (D,): bits, whether a column's spread could be brought to [1/4, 1); None where each owner has checked it;
     test (D, D): the same Gram matrix of held-out rows, about the mean of the training rows, scale 28; None without;
     test_target (1,): the last diagonal element of it, about the held-out rows' own mean;
-    test_fits (D,): bits, whether the held-out rows spread less than 16 times the size that column was brought to.
+    test_fits (D,): bits, whether the held-out rows spread less than 16 times the size that column was brought to;
+    folds: of a cross-validation, in the same units.
     """
 
     rows: int
@@ -42,3 +57,4 @@ class Standardised:
     test: Share | None = None
     test_target: Share | None = None
     test_fits: Share | None = None
+    folds: tuple[Fold, ...] = ()

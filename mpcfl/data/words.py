@@ -16,8 +16,9 @@ import numpy.typing as npt
 import torch
 
 from mpcfl.data.contrasts import between_contrasts
+from mpcfl.data.folds import shift_factors
 from mpcfl.data.moments import Moments
-from mpcfl.data.standardised import MEAN_SCALE, PRODUCT_SCALE, TEST_SLACK
+from mpcfl.data.standardised import FOLD_SLACK, MEAN_SCALE, PRODUCT_SCALE, TEST_SLACK
 from mpcfl.ring.fixed import encode_words
 from mpcfl.sharing.inputs import Input
 
@@ -29,12 +30,18 @@ _PAIR_CLASSES = 2 * CLASSES  # the sum of two classes is at most 30; a lookup wa
 @dataclass(frozen=True)
 class Layout:
     """The public shape of a horizontal partition. `counts`: rows by owner's rank, for training and, if some are held
-    out, for those. Blocks are numbered likewise; `columns` D counts the target."""
+    out, for those; `folds`: in each fold of a cross-validation. Blocks are numbered likewise, folds last; `columns` D
+    counts the target."""
 
     counts: Sequence[Mapping[int, int]]
     columns: int
     alpha: float
     centred: bool
+    folds: Sequence[Mapping[int, int]] = ()
+
+    @property
+    def blocks(self) -> list[Mapping[int, int]]:
+        return [*self.counts, *self.folds]
 
     @property
     def owners(self) -> tuple[int, ...]:
@@ -49,7 +56,16 @@ class Layout:
         return sum(self.counts[0].values())
 
     def product_scale(self, block: int) -> int:
+        if self.is_fold(block):
+            return PRODUCT_SCALE - FOLD_SLACK
         return PRODUCT_SCALE if block == 0 else PRODUCT_SCALE - TEST_SLACK
+
+    def is_fold(self, block: int) -> bool:
+        return block >= len(self.counts)
+
+    def divisor(self, block: int) -> int:
+        """Rows by which a Gram matrix is divided: a fold by all, so that folds add up."""
+        return self.rows if self.is_fold(block) else max(1, sum(self.counts[block].values()))
 
     def row_scale(self, block: int) -> int:
         return self.product_scale(block) // 2
@@ -57,7 +73,8 @@ class Layout:
     def coefficients(self, block: int) -> npt.NDArray[np.float64]:
         """(K, blocks, owners): row k is the sum over blocks b and owners q of coefficient * mean_qb. The squares of the
         K rows add what the scatter within owners lacks: contrasts, and the distance to the point of reference (zero,
-        or the mean of the training rows) unless that is the block's own mean."""
+        or the mean of the training rows) unless that is the block's own mean. The last two of a fold, if `centred`, are
+        that distance again, times `shift_factors`."""
         return self._coefficients[block]
 
     def part(self, block: int, rank: int) -> npt.NDArray[np.int64]:
@@ -67,19 +84,25 @@ class Layout:
 
     @cached_property
     def _coefficients(self) -> list[npt.NDArray[np.float64]]:
-        return [self._coefficients_of(block) for block in range(len(self.counts))]
+        return [self._coefficients_of(block) for block in range(len(self.blocks))]
 
     def _coefficients_of(self, block: int) -> npt.NDArray[np.float64]:
-        weights = [np.array([c[q] for q in self.owners]) / max(1, sum(c.values())) for c in self.counts]
-        contrasts = between_contrasts([self.counts[block][q] for q in self.owners])
+        weights = [np.array([c[q] for q in self.owners]) / max(1, sum(c.values())) for c in self.blocks]
+        contrasts = between_contrasts([self.blocks[block][q] for q in self.owners])
         own = block == 0 and self.centred
-        rows = np.zeros((len(contrasts) + (not own), len(self.counts), len(self.owners)))
+        rows = np.zeros((len(contrasts) + (not own), len(self.blocks), len(self.owners)))
         rows[: len(contrasts), block] = contrasts
         if not own:
             rows[-1, block] = weights[block]
             if self.centred:
                 rows[-1, 0] -= weights[0]
-        return rows
+        return self._of_fold(block, rows) if self.is_fold(block) else rows
+
+    def _of_fold(self, block: int, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        inside = sum(self.blocks[block].values())
+        scaled = rows * np.sqrt(inside / self.rows)
+        shifts = [rows[-1:] * factor for factor in shift_factors(inside, self.rows)] if self.centred else []
+        return np.concatenate([scaled, *shifts])
 
 
 def own_inputs(layout: Layout, rank: int, own: Sequence[Moments] | None) -> list[Input]:
@@ -94,7 +117,7 @@ def own_inputs(layout: Layout, rank: int, own: Sequence[Moments] | None) -> list
     inputs.append(Input("column sizes", rank, (d, CLASSES - 1), 0, 1.0, sizes))
     inputs.append(Input("means", rank, (d, CLASSES), MEAN_SCALE, 1.0, mean))
     low, high = np.triu_indices(d)
-    for block in range(len(layout.counts)):
+    for block in range(len(layout.blocks)):
         part = layout.part(block, rank)
         within = rows = None
         if own is not None:
@@ -117,7 +140,7 @@ def _scales(scale: int, classes: int, factors: int) -> list[int]:
 
 def _scatter(layout: Layout, block: int, rank: int, own: Moments) -> npt.NDArray[np.float64]:
     """This owner's part of the Gram matrix (D, D): divided by rows and features; with its part of the penalty."""
-    rows = max(1, sum(layout.counts[block].values()))
+    rows = layout.divisor(block)
     scatter = own.scatter / rows
     if block == 0 and layout.alpha:
         penalty = np.full(layout.columns, layout.alpha / rows * layout.counts[0][rank] / rows)

@@ -19,19 +19,23 @@ class Lasso(LinearRegression):
     rest as `LinearRegression`, without standard errors. GuardError: what was found is not the minimum.
     """
 
+    model = "lasso"
+
     def __init__(self, alpha: float = 1.0, *, solver: Admm | None = None, **settings: Any) -> None:
         super().__init__(solver=solver or Admm(), **settings)
         self.alpha = alpha
 
-    def settings(self) -> Settings:
-        return self._settings("lasso", Parameters(alpha=self.alpha))
+    @property
+    def parameters(self) -> Parameters:
+        """What the penalty is made with."""
+        return Parameters(alpha=self.alpha)
 
-    def _settings(self, model: str, parameters: Parameters) -> Settings:
+    def settings(self) -> Settings:
         if not 0 <= self.alpha < math.inf:
             raise JobError("alpha must be at least 0")
         return Settings(
-            model=model,
-            penalty=mixture_of(model, parameters),
+            model=self.model,
+            penalty=mixture_of(self.model, self.parameters),
             fit_intercept=self.fit_intercept,
             solver=self.solver,
             standard_errors=self.standard_errors,
@@ -43,9 +47,13 @@ class Lasso(LinearRegression):
 class ElasticNet(Lasso):
     """The same with alpha (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|^2) instead of alpha |w|_1, l1_ratio from 0 to 1."""
 
+    model = "elastic_net"
+
     def __init__(self, alpha: float = 1.0, *, l1_ratio: float = 0.5, **settings: Any) -> None:
         super().__init__(alpha, **settings)
         self.l1_ratio = l1_ratio
 
-    def settings(self) -> Settings:
-        return self._settings("elastic_net", Parameters(alpha=self.alpha, l1_ratio=self.l1_ratio))
+    @property
+    def parameters(self) -> Parameters:
+        """What the penalty is made with."""
+        return Parameters(alpha=self.alpha, l1_ratio=self.l1_ratio)

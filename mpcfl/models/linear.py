@@ -18,6 +18,7 @@ from typing import Any
 
 from mpcfl.data.facts import Facts
 from mpcfl.models.estimator import Estimator
+from mpcfl.models.families import Parameters
 from mpcfl.models.settings import Settings, Solver
 from mpcfl.models.training import Outcome
 from mpcfl.solvers.doubling import Doubling
@@ -78,9 +79,16 @@ class LinearRegression(Estimator):
 class Ridge(LinearRegression):
     """Least squares with the penalty alpha |w|^2, the intercept not penalised; the rest as `LinearRegression`."""
 
+    model = "ridge"
+
     def __init__(self, alpha: float = 1.0, **settings: Any) -> None:
         super().__init__(**settings)
         self.alpha = alpha
+
+    @property
+    def parameters(self) -> Parameters:
+        """What the penalty is made with."""
+        return Parameters(alpha=self.alpha)
 
     def settings(self) -> Settings:
         return Settings(

@@ -7,11 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mpcfl.errors import JobError
-from mpcfl.models.families import PARAMETERS, Parameters, objective_of
+from mpcfl.models.families import LEAST_SQUARES, PARAMETERS, Parameters, mixture_of, objective_of
 from mpcfl.models.metrics import MODELS_OF
 from mpcfl.solvers.objective import Objective
+from mpcfl.solvers.penalty import Penalty
 
 METRIC_OF: Mapping[str, str] = {
+    "ridge": "mse",
+    "lasso": "mse",
+    "elastic_net": "mse",
     "logistic": "log_loss",
     "svm": "accuracy",
     "huber": "mse",
@@ -26,12 +30,14 @@ MOST_VALUES, MOST_FOLDS = 16, 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
-    """values: of `parameter`, all different; objectives: what each of them means. reveal: "winner", only which is best,
-    or "scores", the mean metric of each as well."""
+    """values: of `parameter`, all different; objectives: what each of them means, or for least squares penalties: of
+    ridge beside the sum of the squared errors, of lasso and elastic net beside half their mean. reveal: "winner", only
+    which is best, or "scores", the mean metric of each as well."""
 
     parameter: str
     values: tuple[float, ...]
     objectives: tuple[Objective, ...]
+    penalties: tuple[Penalty, ...]
     folds: int
     metric: str
     reveal: str
@@ -50,7 +56,7 @@ def selection_of(
     """Checked, with what is left out filled in by the model. JobError names the setting."""
     if model not in METRIC_OF:
         raise JobError(
-            f"[select] is for models of rows, not for '{model}'", hint=f"the models are {', '.join(METRIC_OF)}"
+            f"[select] is for models with a penalty, not for '{model}'", hint=f"the models are {', '.join(METRIC_OF)}"
         )
     own = next(name for name in SELECTABLE if model in PARAMETERS[name])
     if parameter is not None and parameter != own:
@@ -67,11 +73,13 @@ def selection_of(
         raise JobError(f"[select] metric: '{metric}' is not for model '{model}'", hint=f"one of {', '.join(possible)}")
     if reveal not in REVEALED:
         raise JobError(f"[select] reveal must be one of {', '.join(REVEALED)}")
-    objectives = [objective_of(model, _with(parameters, own, float(value))) for value in values]
+    candidates = [_with(parameters, own, float(value)) for value in values]
+    objectives = [objective_of(model, candidate) for candidate in candidates]
     return Selection(
         parameter=own,
         values=tuple(map(float, values)),
         objectives=tuple(objective for objective in objectives if objective is not None),
+        penalties=tuple(_penalty(model, candidate) for candidate in candidates) if model in LEAST_SQUARES else (),
         folds=folds,
         metric=metric or METRIC_OF[model],
         reveal=reveal,
@@ -80,3 +88,7 @@ def selection_of(
 
 def _with(parameters: Parameters, name: str, value: float) -> Parameters:
     return replace(parameters, C=value) if name == "C" else replace(parameters, alpha=value)
+
+
+def _penalty(model: str, parameters: Parameters) -> Penalty:
+    return mixture_of(model, parameters) or Penalty(l2=parameters.alpha)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mpcfl.data.facts import Facts
 from mpcfl.errors import JobError
@@ -57,10 +57,8 @@ class Settings:
         if (self.penalty is not None) != isinstance(self.solver, Admm):
             needed = "admm" if self.penalty is not None else "doubling"
             raise JobError(f"model '{self.model}' needs another solver", hint=f'[solver] name = "{needed}"')
-        if self.selection is not None and not isinstance(self.solver, Gradient):
-            raise JobError("[select] needs the gradient solver", hint='[solver] name = "gradient"')
-        if self.selection is not None and (self.objective is None or self.objective.loss.classes > 1):
-            raise JobError("[select] is for two classes, or for regression over rows", hint="leave [select] out")
+        if self.selection is not None:
+            self._check_selection(self.selection)
         if self.objective is None and isinstance(self.solver, Gradient) and self.standard_errors:
             raise JobError(
                 "standard errors are computed at the optimum, which the gradient solver does not promise",
@@ -68,7 +66,7 @@ class Settings:
             )
         if self.loss_every:
             self._check_loss()
-        if self.standard_errors and (self.alpha or self.penalty is not None):
+        if self.standard_errors and (self.alpha or self.penalty is not None or self.selection is not None):
             raise JobError("standard errors are for linear regression, not for ridge, lasso or elastic net")
 
     @property
@@ -82,6 +80,19 @@ class Settings:
             return None
         return TrainingLoss(facts, self.model, self.objective.loss, self.loss_every, self.to)
 
+    def _check_selection(self, selection: Selection) -> None:
+        if self.objective is None:
+            if isinstance(self.solver, Gradient):
+                raise JobError(
+                    f"[select] for '{self.model}' compares optima, which the gradient solver does not promise",
+                    hint='use [solver] name = "doubling"',
+                )
+            return
+        if not isinstance(self.solver, Gradient):
+            raise JobError("[select] needs the gradient solver", hint='[solver] name = "gradient"')
+        if self.objective.loss.classes > 1:
+            raise JobError("[select] is for two classes, or for regression", hint="leave [select] out")
+
     def _check_loss(self) -> None:
         if self.objective is None or self.objective.loss.classes > 1 or self.model not in LOSS_OF:
             raise JobError(
@@ -92,6 +103,18 @@ class Settings:
             raise JobError(
                 "[solver] loss_every is not for [select], which trains all penalties at once", hint="leave it out"
             )
+
+    def with_choice(self, winner: int) -> Settings:
+        """The same with one of the penalties that were to be compared, and nothing to choose."""
+        chosen = self.selection
+        if chosen is None:
+            raise ValueError("nothing was to be chosen")
+        if chosen.objectives:
+            return replace(self, objective=chosen.objectives[winner], selection=None)
+        penalty = chosen.penalties[winner]
+        if self.penalty is None:
+            return replace(self, alpha=penalty.l2, selection=None)
+        return replace(self, penalty=penalty, selection=None)
 
     def ridge(self, rows: int) -> float:
         """What multiplies the squared weights beside the sum of squared errors of so many training rows."""

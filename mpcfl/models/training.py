@@ -10,8 +10,9 @@ import numpy.typing as npt
 import torch
 
 from mpcfl.data.facts import Facts
+from mpcfl.data.folds import Rows, counts_of_folds, folds_of, groups_at
 from mpcfl.data.horizontal import share_moments
-from mpcfl.data.moments import Moments, local_moments, split_moments, split_rows
+from mpcfl.data.moments import Moments, grouped_moments, local_moments, split_moments, split_rows
 from mpcfl.data.schema import check_enough_rows
 from mpcfl.data.source import Source
 from mpcfl.data.standardised import Standardised
@@ -24,6 +25,7 @@ from mpcfl.models.losses.class_weight import balanced
 from mpcfl.models.memory import require_memory
 from mpcfl.models.metrics import check_rows, finished, metrics_by_rows
 from mpcfl.models.selecting import choose
+from mpcfl.models.selecting_moments import ChoiceOfMoments, choose_by_moments, strongest
 from mpcfl.models.settings import Settings
 from mpcfl.models.training_loss import TrainingLoss
 from mpcfl.protocols.rounds import Protocol, run, together
@@ -68,25 +70,35 @@ def train(
         settings.model, facts.training_rows, len(facts.features), settings.fit_intercept, settings.standard_errors
     )
     require_memory(session, lambda dry: train(dry, facts, settings, None))
-    solver = settings.solver
+    solver, choice = settings.solver, None
     if not isinstance(solver, Doubling | Admm):
         with session.phase("online"):
             return _descend(session, facts, settings, own, keeper or Keeper())
     with session.phase("local"):
-        moments = _local(facts, own, session) if facts.partition == "horizontal" else None
-    ridge = settings.ridge(facts.training_rows)
+        folds = folds_of(facts, settings.selection.folds) if settings.selection else []
+        moments = _local(facts, own, session, folds) if facts.partition == "horizontal" else None
+    ridge = _shared_ridge(settings, facts.training_rows)
     with session.phase("online"):
         if facts.partition == "horizontal":
+            counts = counts_of_folds(facts, folds)
             shared = share_moments(
-                session, moments, facts.counts, facts.columns, alpha=ridge, centred=settings.fit_intercept
+                session, moments, facts.counts, facts.columns, alpha=ridge, centred=settings.fit_intercept, folds=counts
             )
         else:
-            shared = share_columns(session, own, facts, alpha=ridge, centred=settings.fit_intercept)
+            shared = share_columns(session, own, facts, alpha=ridge, centred=settings.fit_intercept, folds=folds)
+        if settings.selection is not None:
+            choice = choose_by_moments(session, facts, settings.selection, solver, shared)
+            shared, settings = choice.moments, settings.with_choice(choice.winner)
         if isinstance(solver, Admm):
             fit = solver.solve(session, shared, settings.l1(facts.training_rows), keeper)
-            return _reveal(session, facts, settings, shared, fit.solution, fit)
+            return _reveal(session, facts, settings, shared, fit.solution, fit, choice)
         solution = solver.solve(session, shared, inverse=settings.standard_errors)
-        return _reveal(session, facts, settings, shared, solution)
+        return _reveal(session, facts, settings, shared, solution, None, choice)
+
+
+def _shared_ridge(settings: Settings, rows: int) -> float:
+    """The penalty that is shared with the moments: the strongest, if one is to be chosen."""
+    return strongest(settings.selection.penalties, rows) if settings.selection else settings.ridge(rows)
 
 
 def _descend(session: Session, facts: Facts, settings: Settings, own: Source | None, keeper: Keeper) -> Outcome:
@@ -162,18 +174,20 @@ def _by_rows(
     return Optimum(weights, stayed, None, held_out)
 
 
-def _local(facts: Facts, own: Source | None, session: Session) -> list[Moments] | None:
-    """Moments of this owner's training rows, and of its held-out rows if there are any."""
+def _local(facts: Facts, own: Source | None, session: Session, folds: list[Rows]) -> list[Moments] | None:
+    """Moments of this owner's training rows, of its held-out rows if there are any, and of its rows in each fold."""
     if own is None:
         return None
 
     def progress(rows: int) -> None:
         session.step("reading", rows, facts.rows[session.rank])
 
+    groups = groups_at(facts, session.rank, folds)
+    apart = grouped_moments(own, groups, len(folds), target=facts.target) if folds else []
     if not facts.test_fraction:
-        return [local_moments(own, target=facts.target, on_chunk=progress)]
+        return [local_moments(own, target=facts.target, on_chunk=progress), *apart]
     held_out = split_rows(own.rows, facts.test_fraction, facts.seed)
-    return list(split_moments(own, held_out, target=facts.target, on_chunk=progress))
+    return [*split_moments(own, held_out, target=facts.target, on_chunk=progress), *apart]
 
 
 def _reveal(
@@ -183,14 +197,18 @@ def _reveal(
     shared: Standardised,
     solution: Solution,
     fit: Fit | None = None,
+    choice: ChoiceOfMoments | None = None,
 ) -> Outcome:
-    """Weights, guards and what else was asked for, in one round. fit: where some weights are to be zero."""
+    """Weights, guards and what else was asked for, in one round. fit: where some weights are to be zero. choice: of the
+    penalty."""
     b = solution.coefficients
     protocols: dict[str, Protocol] = {"weights": shared_weights(shared, b)}
     if fit is not None:
         protocols = {"weights": sparse_weights(shared, b, fit.active), MINIMUM: optimal(fit)}
     if solution.left_over is not None:
         protocols[REACHED] = converged(solution.left_over)
+    if choice is not None:
+        protocols |= choice.outputs()
     if settings.standard_errors:
         protocols["variances"] = variances(shared, solution)
     if settings.metrics:
@@ -198,14 +216,14 @@ def _reveal(
         wanted = {"mse": mean_squared_error, "r2": unexplained}
         protocols |= {name: wanted[name](shared, error) for name in settings.metrics}
     results = dict(zip(protocols, together(session, *protocols.values()), strict=True))
-    if shared.varies is not None:
+    if shared.varies is not None and choice is None:
         results[VARIES] = shared.varies
     if shared.test_fits is not None:
         results[FITS] = shared.test_fits
     found = reveal(results, to=settings.to, reason="what the job asks for", reasons=REASONS)
     check(found, facts)
     d = len(facts.features)
-    extras: dict[str, Any] = {}
+    extras: dict[str, Any] = {} if choice is None else {"selection": choice.report(found)}
     if settings.standard_errors and found["variances"].device.type != "meta":
         freedom = facts.training_rows - d - settings.fit_intercept
         extras["inference"] = inference(found["weights"].numpy()[:d], found["variances"].numpy(), freedom)

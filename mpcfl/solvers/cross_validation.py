@@ -19,9 +19,8 @@ import torch
 
 from mpcfl.data.batches import batches
 from mpcfl.data.facts import Facts
-from mpcfl.data.own_rows import Rows
+from mpcfl.data.folds import folds_of
 from mpcfl.data.source import Source
-from mpcfl.errors import JobError
 from mpcfl.protocols.rounds import Protocol, parallel, run
 from mpcfl.sharing.keeper import Keeper
 from mpcfl.sharing.share import Share
@@ -34,17 +33,6 @@ from mpcfl.solvers.row_gradient import layout_of
 from mpcfl.solvers.solution import Optimum
 from mpcfl.solvers.steering import stayed
 from mpcfl.world.session import Session
-
-
-def folds_of(facts: Facts, count: int) -> list[Rows]:
-    """Rows of each fold, numbered over the joint table: the public shuffle of the batches, dealt out in turn, so that
-    every batch has rows of all folds. JobError: fewer than two rows for a fold."""
-    rows = facts.training_rows
-    if rows < 2 * count:
-        raise JobError(f"[select] folds = {count} are too many for {rows} rows", hint="use fewer")
-    order = np.random.Generator(np.random.PCG64(facts.seed)).permutation(rows)
-    training = np.flatnonzero(~facts.held_out_rows)
-    return [training[np.sort(order[fold::count])] for fold in range(count)]
 
 
 def pace_of(facts: Facts, count: int) -> float:

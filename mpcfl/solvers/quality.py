@@ -20,9 +20,11 @@ from mpcfl.solvers.solution import Solution
 _BITS = 61
 
 
-def squared_error(moments: Standardised, coefficients: Share) -> Protocol:
+def squared_error(moments: Standardised, coefficients: Share, slack: int = TEST_SLACK) -> Protocol:
     """(1,): c^T T c with c = (-beta, 1) and T the Gram matrix of the held-out rows. Right to about 2^-14 of the
-    target's mean square: the bounds of T and beta leave no more of the ring. Cost: 4 rounds, D^2 + 5 D elements."""
+    target's mean square: the bounds of T, 2^slack / d, and beta leave no more of the ring.
+
+    Cost: 4 rounds, D^2 + 5 D elements."""
     gram, session = moments.test, coefficients.session
     if gram is None:
         raise ValueError("no rows were held out")
@@ -30,7 +32,7 @@ def squared_error(moments: Standardised, coefficients: Share) -> Protocol:
     one = zeros(session, (1,), scale=coefficients.scale) + 1.0
     c = concatenate([-coefficients, one])
     length = math.sqrt(d) * coefficients.bound + 1  # the bound is of |beta|, so sum |c_j| <= sqrt(d) |beta| + 1
-    image = 2.0**TEST_SLACK / d * length
+    image = 2.0**slack / d * length
     c = yield from _at_most(c, _BITS - gram.scale - math.ceil(math.log2(image)))
     pinned = Pinned(gram)
     _, image_of_c = yield from parallel(pinned.opening(), pinned.times(c))

@@ -93,10 +93,11 @@ def optimal(fit: Fit) -> Protocol:
     ends = torch.tensor([-math.floor(_TOLERANCE * unit), math.floor(outward.bound * unit)])
     holds, inside = yield from parallel(at_least(slack, torch.zeros(1, dtype=torch.int64)), at_least(outward, ends))
     missed = -(holds[:, 0].sum(0) + (inside[:, 0] - inside[:, 1]).sum(0)) + float(3 * d)
-    return (yield from _is_zero(missed, 3 * d))
+    return (yield from is_zero(missed, 3 * d))
 
 
-def _is_zero(count: Share, most: int) -> Protocol:
+def is_zero(count: Share, most: int) -> Protocol:
+    """Bit (): a count from 0 to `most` is 0. Cost: 1 round, 1 byte; 3 rounds from 256 on."""
     if most < _TABLE:
         size = 1 << most.bit_length()
         return (yield from lookup(count, torch.tensor([1] + [0] * (size - 1))))

@@ -55,8 +55,13 @@ def test_it_is_written_out_read_back_and_part_of_the_digest() -> None:
         (changes(metric="mse"), "[select] metric: 'mse' is not for model 'logistic'"),
         (changes(reveal="all"), "[select] reveal must be one of winner, scores"),
         (changes(parameter="alpha"), "[select] parameter: 'alpha' cannot be selected"),
-        (changes() | {"job__model": "ridge"}, "[select] is for models of rows, not for 'ridge'"),
+        (changes() | {"job__model": "ridge"}, 'needs [solver] name = "doubling" for ridge'),
         (changes() | {"solver": {"name": "newton"}}, '[select] needs [solver] name = "gradient"'),
+        (changes() | {"job__model": "linear", "solver": {}}, "for models with a penalty, not for 'linear'"),
+        (
+            changes() | {"job__model": "lasso", "solver": {"name": "admm"}, "checkpoint__every": 5},
+            "keeps no checkpoints",
+        ),
         (changes() | {"model__classes": 3}, "[select] is for two classes"),
     ],
 )
@@ -74,6 +79,24 @@ def test_the_plan_counts_one_training_for_all_candidates_and_one_for_the_winner(
         assert costs[folds, 9].rounds - costs[folds, 8].rounds == 8
         assert costs[folds, 9].bytes - costs[folds, 8].bytes == (12 * 300 + 16 * 11) * (3 * folds + 1)
     assert costs[3, 8].rounds == costs[5, 8].rounds
+
+
+def test_ridge_is_planned_for_any_rows_at_the_bytes_of_the_run_and_compared_with_its_twin(tmp_path: Path) -> None:
+    y = X @ np.linspace(-2, 2, 10)
+    for party, part in zip(OWNERS, np.array_split(np.c_[X, y], 3), strict=True):
+        write_csv(tmp_path / f"{party}.csv", part, (*FEATURES, "y"))
+    select = {"values": [0.5, 50.0], "folds": 3, "reveal": "scores"}
+    path = write_job(tmp_path, tables(job__model="ridge", select=select))
+    ended = train(path, out=tmp_path / "run")
+    assert all(party.code == 0 for party in ended.values()), {name: party.err for name, party in ended.items()}
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["selection"]["winner"] == 0.5 and len(report["selection"]["scores"]) == 2
+    job, weights = Job.load(path), load_file(tmp_path / "run" / "model.safetensors")
+    plan = plan_of(roster_of(job), facts_from_counts(job, len(X), 10), settings_of(job))
+    assert plan.meters["north"].total("online").bytes == report["bytes_online"]["north"]
+    fields = {"coef": weights["coef"], "intercept": float(weights["intercept"][0]), "report": report}
+    _add_twin(fields, job, local_facts(job))
+    assert report["error"]["relative"] < 1e-5
 
 
 def test_a_run_leaves_the_winner_the_scores_and_weights_that_the_twin_has(

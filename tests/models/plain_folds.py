@@ -8,8 +8,9 @@ import numpy as np
 
 from mpcfl.data.batches import batches
 from mpcfl.data.facts import Facts
+from mpcfl.data.folds import folds_of
 from mpcfl.data.own_rows import Rows
-from mpcfl.solvers.cross_validation import folds_of, pace_of
+from mpcfl.solvers.cross_validation import pace_of
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.objective import Objective
 from tests.joint import Array

@@ -9,6 +9,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.metrics import accuracy_score, log_loss, mean_poisson_deviance, mean_squared_error, roc_auc_score
 
 from mpcfl.data.batches import batches
+from mpcfl.data.folds import folds_of
 from mpcfl.data.own_rows import Rows
 from mpcfl.errors import GuardError, JobError
 from mpcfl.models.by_rows import LogisticRegression
@@ -19,7 +20,6 @@ from mpcfl.models.guards import BOTH, IN_RANGE
 from mpcfl.models.selecting import FOLDS_IN_RANGE, FOLDS_PREDICTED
 from mpcfl.models.selection import selection_of
 from mpcfl.models.settings import Settings
-from mpcfl.solvers.cross_validation import folds_of
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.world.session import Session
 from tests.joint import Array, Run, distance, facts_for, tables_of, train_jointly
