@@ -80,7 +80,7 @@ class Job:
                 hint=f"leave [checkpoint] out; {listed(KEEPING)} keep them",
             )
         check_metrics(self.model.name, self.evaluate.metrics, self.model.parameters.classes)
-        self.select.check(self.model.name, self.model.parameters, self.solver.name)
+        self.select.check(self.model.name, self.model.parameters, self.solver.name, bool(self.checkpoint.every))
         self._check_roles()
         names = tuple(party.name for party in self.parties)
         for name in self.reveal.to:

@@ -44,9 +44,11 @@ class Select:
             reveal=self.reveal,
         )
 
-    def check(self, model: str, parameters: Parameters, solver: str) -> None:
+    def check(self, model: str, parameters: Parameters, solver: str, checkpoint: bool) -> None:
         """JobError for what cannot be together."""
         if self.selection(model, parameters) is not None:
             fitting = ("doubling",) if model == "ridge" else ("admm",) if model in SPARSE else ("gradient",)
             need("[select]", solver in fitting, f'needs [solver] name = "{fitting[0]}" for {model}')
+            kept = model not in SPARSE or not checkpoint
+            need("[select]", kept, f"keeps no checkpoints for {model}: leave [checkpoint] out")
             need("[select]", parameters.classes == 2, "is for two classes, not for more")
