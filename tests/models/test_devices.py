@@ -69,12 +69,16 @@ JOBS: dict[str, tuple[str, str, Settings]] = {  # name: partition, target, setti
     "least squares": ("horizontal", "linear", Settings(standard_errors=True)),
     "least squares, held out": ("horizontal", "linear", Settings(metrics=("r2",))),
     "least squares, vertical": ("vertical", "linear", Settings()),
-    "least squares, steps": ("vertical", "linear", Settings(solver=SHORT)),
+    "least squares, steps": ("vertical", "linear", Settings(solver=SHORT, metrics=("r2", "mse"))),
     "least squares, momentum": ("horizontal", "linear", Settings(solver=replace(TO_THE_END, nesterov=True))),
     "lasso": ("horizontal", "linear", Settings(model="lasso", penalty=Penalty(l1=0.1), solver=Admm())),
     "logistic": ("horizontal", "logistic", by_rows("logistic", metrics=("accuracy", "auc"), sigmoid=SIGMOID)),
     "logistic, batches": ("vertical", "logistic", by_rows("logistic", BATCHES, sigmoid=SIGMOID, penalty="l1")),
-    "logistic, balanced": ("horizontal", "classes", by_rows("logistic", sigmoid=SIGMOID, classes=3)),
+    "logistic, classes": (
+        "horizontal",
+        "classes",
+        by_rows("logistic", sigmoid=SIGMOID, classes=3, metrics=("accuracy", "auc")),
+    ),  # fmt: skip
     "logistic, Hessian": ("horizontal", "logistic", by_rows("logistic", FixedHessian(iterations=60), sigmoid=SIGMOID)),
     "logistic, Newton": ("horizontal", "logistic", by_rows("logistic", Newton(iterations=6), sigmoid=SIGMOID)),
     "logistic, selected": ("horizontal", "logistic", selecting()),
