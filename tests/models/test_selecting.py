@@ -255,7 +255,7 @@ def test_a_candidate_that_leaves_the_range_ends_the_run_before_anything_is_chose
 @pytest.mark.parametrize(
     ("model", "options", "said"),
     [
-        ("ridge", {}, "for models of rows, not for 'ridge'"),
+        ("linear", {}, "for models with a penalty, not for 'linear'"),
         ("logistic", {"parameter": "alpha"}, "'alpha' cannot be selected"),
         ("logistic", {"values": [1.0]}, "2 to 16 different"),
         ("logistic", {"values": [1.0, 1.0]}, "2 to 16 different"),
