@@ -78,7 +78,7 @@ JOBS: dict[str, tuple[str, str, Settings]] = {  # name: partition, target, setti
         "horizontal",
         "classes",
         by_rows("logistic", sigmoid=SIGMOID, classes=3, metrics=("accuracy", "auc")),
-    ),  # fmt: skip
+    ),
     "logistic, Hessian": ("horizontal", "logistic", by_rows("logistic", FixedHessian(iterations=60), sigmoid=SIGMOID)),
     "logistic, Newton": ("horizontal", "logistic", by_rows("logistic", Newton(iterations=6), sigmoid=SIGMOID)),
     "logistic, selected": ("horizontal", "logistic", selecting()),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import mean_squared_error, r2_score
 
-from mpcfl.errors import DataError
+from mpcfl.errors import DataError, HeadroomError
 from mpcfl.models.linear import Ridge
 from mpcfl.models.settings import Settings
 from mpcfl.solvers.gradient import Gradient
@@ -135,6 +135,12 @@ def test_a_held_out_value_beyond_its_bound_is_named(partition: str) -> None:
         fitted(settings(), X, y, **how)
     assert "raise [solver] weight_bound" in str(caught.value.hint) and "1100" not in str(caught.value)
     fitted(settings(()), x, y, **how)  # nobody looks at them
+
+
+def test_a_bound_that_leaves_no_bits_for_the_weights_is_refused_with_what_to_change() -> None:
+    with pytest.raises(HeadroomError, match="weights of 8 bits") as caught:
+        fitted(settings(weight_bound=2.0**24))
+    assert "a smaller [solver] weight_bound" in str(caught.value.hint)
 
 
 def test_metrics_of_one_row_are_refused_before_anything_is_shared() -> None:
