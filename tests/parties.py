@@ -93,6 +93,7 @@ def run_with_sessions(
         try:
             sessions[rank].agree(b"test")
             results[rank] = program(sessions[rank])
+            sessions[rank].flush()
         except BaseException as error:
             errors.append((rank, error))
             failed.set()

@@ -8,7 +8,7 @@ from mpcfl.cli.assembly import roster_of, settings_of
 from mpcfl.cli.job import Job
 from mpcfl.data.facts import Facts
 from mpcfl.errors import JobError
-from mpcfl.models.memory import gigabytes
+from mpcfl.models.memory import gigabytes, memory_of
 from mpcfl.models.settings import Settings
 from mpcfl.models.training import train
 from mpcfl.world.meter import Meter
@@ -34,7 +34,7 @@ def plan_of(roster: Roster, facts: Facts, settings: Settings) -> Plan:
         train(session, facts, settings, None)
         meters[name], headroom = session.meter, min(headroom, session.headroom)
         if session.is_compute or session.is_dealer:
-            memory[name] = session.footprint.bytes(computes=session.is_compute)
+            memory[name] = memory_of(session)
     return Plan(meters, headroom, memory)
 
 

@@ -18,7 +18,7 @@ def require_memory(session: Session, program: Callable[[Session], Any]) -> None:
         return
     dry = Session.dry(session.roster, session.rank)
     program(dry)
-    needed = dry.footprint.bytes(computes=session.is_compute)
+    needed = memory_of(dry)
     free, _ = torch.cuda.mem_get_info(session.own_device)
     if needed > free:
         raise SetupError(
@@ -26,6 +26,13 @@ def require_memory(session: Session, program: Callable[[Session], Any]) -> None:
             f"{gigabytes(free)} are free",
             hint='take a larger GPU or fewer rows, or set device = "cpu" for this party: the others need not change',
         )
+
+
+def memory_of(dry: Session) -> int:
+    """Bytes that the party of a dry run needs where it works, estimated: as a compute party, as the dealer, or (in an
+    insecure simulation) as both."""
+    roles = [computes for computes, has in ((True, dry.is_compute), (False, dry.is_dealer)) if has]
+    return sum(dry.footprint.bytes(computes=computes) for computes in roles)
 
 
 def gigabytes(size: int) -> str:

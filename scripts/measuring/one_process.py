@@ -84,6 +84,7 @@ def run_threads(roster: Roster, program: Callable[[Session], Any], device: str =
         try:
             session.agree(b"sweep")
             results[rank] = program(session)
+            session.flush()
         except BaseException as error:
             errors.append(error)
             failed.set()

@@ -10,10 +10,11 @@ import torch
 
 from mpcfl.data.facts import Facts
 from mpcfl.errors import SetupError
+from mpcfl.models.memory import memory_of
 from mpcfl.models.training import train
 from mpcfl.ring._cuda import CHOICES
 from mpcfl.world.footprint import Footprint
-from mpcfl.world.party import Roster
+from mpcfl.world.party import Party, Roster
 from mpcfl.world.session import Session
 from tests import simulated_cuda
 from tests.joint import facts_for, tables_of
@@ -96,6 +97,13 @@ def test_pieces_that_come_one_after_the_other_are_one_at_a_time() -> None:
         counted.deals("sigmoid", [], 0, 400)
     counted.opens(0)
     assert counted.largest == 850
+
+
+def test_a_dealer_who_computes_needs_the_memory_of_both() -> None:
+    parties = [Party.of(name, ["data", "compute"]) for name in ("a", "b")]
+    dry = [Session.dry(Roster(parties, insecure_simulation=True), rank) for rank in range(2)]
+    computes, deals = (Footprint().bytes(computes=computes) for computes in (True, False))
+    assert [memory_of(session) for session in dry] == [computes + deals, computes]
 
 
 def test_too_little_memory_is_said_before_anything_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
