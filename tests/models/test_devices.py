@@ -62,6 +62,11 @@ def selecting() -> Settings:
     return Settings(model="logistic", objective=choice.objectives[0], selection=choice, solver=SHORT)
 
 
+def ridge() -> Settings:
+    choice = selection_of("ridge", Parameters(), values=(1.0, 30.0), folds=2)
+    return Settings(model="ridge", alpha=1.0, selection=choice)
+
+
 AUTO = {"range": "auto", "error": 1e-3}
 TO_THE_END = Gradient(learning_rate=0.2, iterations=4, momentum=0.5, tolerance=0.5, check_every=2)
 BATCHES = Gradient(learning_rate=0.2, iterations=3, batch=8, momentum=0.5)
@@ -72,6 +77,8 @@ JOBS: dict[str, tuple[str, str, Settings]] = {  # name: partition, target, setti
     "least squares, steps": ("vertical", "linear", Settings(solver=SHORT, metrics=("r2", "mse"))),
     "least squares, momentum": ("horizontal", "linear", Settings(solver=replace(TO_THE_END, nesterov=True))),
     "lasso": ("horizontal", "linear", Settings(model="lasso", penalty=Penalty(l1=0.1), solver=Admm())),
+    "ridge, selected": ("horizontal", "linear", ridge()),
+    "classes": ("horizontal", "classes", by_rows("logistic", metrics=("accuracy", "auc"), sigmoid=SIGMOID, classes=3)),
     "logistic": ("horizontal", "logistic", by_rows("logistic", metrics=("accuracy", "auc"), sigmoid=SIGMOID)),
     "logistic, batches": ("vertical", "logistic", by_rows("logistic", BATCHES, sigmoid=SIGMOID, penalty="l1")),
     "logistic, classes": (
