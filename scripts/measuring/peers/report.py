@@ -19,8 +19,9 @@ of its own sends, offline. Seconds and CPU seconds (of all processes together) a
 three times as slow as mpcfl. Error: of the weights against the same steps in float64, relative to their norm, after as
 many iterations as `whole` says in the row. Start-up, sharing the data and opening X once are not in an iteration.
 
-mpcfl's links are TLS, the others' plaintext. A dealer that is rank 0 can read everything. "taylor" is no sigmoid: it is
-1/2 + z/4, cut off at 0 and 1. Each system counts its own bytes (`measuring/peers/*_party.py` says how); on the slow
+mpcfl's links are TLS, the others' plaintext. A dealer that is rank 0 can read everything; CrypTen's helper keeps its
+parties from that and not from each other's masks, which can be predicted (`scripts/attacks/seed.py`). "taylor" is no
+sigmoid: it is 1/2 + z/4, cut off at 0 and 1. Each system counts its own bytes (`measuring/peers/*_party.py` says how); on the slow
 link `wire_bytes` in the rows are the IP packets of each party, counted by the link itself. With mini-batches SPU, and
 all on the slow link, have the first few batches of the table only (`rows`): an iteration costs the same.
 """
