@@ -21,9 +21,10 @@ many iterations as `whole` says in the row. Start-up, sharing the data and openi
 
 mpcfl's links are TLS, the others' plaintext. A dealer that is rank 0 can read everything; CrypTen's helper keeps its
 parties from that and not from each other's masks, which can be predicted (`scripts/attacks/seed.py`). "taylor" is no
-sigmoid: it is 1/2 + z/4, cut off at 0 and 1. Each system counts its own bytes (`measuring/peers/*_party.py` says how); on the slow
-link `wire_bytes` in the rows are the IP packets of each party, counted by the link itself. With mini-batches SPU, and
-all on the slow link, have the first few batches of the table only (`rows`): an iteration costs the same.
+sigmoid: it is 1/2 + z/4, cut off at 0 and 1. Each system counts its own bytes (`measuring/peers/*_party.py` says how);
+on the slow link `wire_bytes` in the rows are the IP packets of each party, counted by the link itself. With
+mini-batches SPU, and all on the slow link, have the first few batches of the table only (`rows`): an iteration costs
+the same.
 """
 _COLUMNS = "| system | dealer | rounds | bytes sent | from the dealer | seconds | CPU | error |\n" + "|---" * 8 + "|\n"
 
