@@ -41,9 +41,9 @@ def area_under_curve(z: Share, y: Share) -> Protocol:
     z (n,) at any scale, |ring value| < 2^62 by its bound; y (n,) 0 or 1, scale 0; n >= 2.
     Error: pairs of rows of both classes in one bin count half, as if their scores were equal, and a bin is 1/64 to 1/32
     of a standard deviation (one row in 65536 is a bin off; a deviation below 2^-12 for 10^5 rows, 2^-16 for 1000 is too
-    small to be brought to size). Where scores spread over many bins such pairs would have been right and wrong nearly as
-    often, so the area is wrong by about 1e-4, or by a few pairs in small tables; where most scores lie within a few bins,
-    by half the share of such pairs (2e-3 was seen). Equal scores count half exactly.
+    small to be brought to size). Where scores spread over many bins, such pairs would have been right and wrong nearly
+    as often, so the area is wrong by about 1e-4, or by a few pairs in small tables. Where most scores lie within a few
+    bins it is wrong by up to half the share of such pairs (2e-3 was seen). Equal scores count half exactly.
     Cost: 22 rounds (24 where |z| may exceed 120), one more for each further 16384 rows, 45 (55) bytes a row; offline
     about 320 (350 to 390) elements a row.
     """
