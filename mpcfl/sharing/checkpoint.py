@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 class Checkpoint:
     """Equal at all parties of a run. run: 32 hexadecimal digits, random. shares: (name, shape, scale, bound) of the
     state. tables: by rank, a tag that tells whether the party's table is the same in another run; "" for none. stage:
-    the solver's own number, e.g. how often the range has been widened."""
+    the solver's own number, e.g. how often the range has been widened. ledger: what had been revealed, as JSON."""
 
     generation: int
     run: str
@@ -24,6 +24,7 @@ class Checkpoint:
     shares: tuple[tuple[str, tuple[int, ...], int, float], ...]
     tables: tuple[str, ...]
     stage: int = 0
+    ledger: str = "[]"
 
     @property
     def age(self) -> tuple[int, int]:

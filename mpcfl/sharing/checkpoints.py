@@ -7,6 +7,8 @@ finished an iteration beyond it; and when a party writes the next one, all have 
 *No mask comes twice.* Keys are agreed on anew by every run (`Session.agree`), and nothing of them is ever kept; a run
 that resumes shares its rows again and draws all correlated randomness afresh.
 
+*What was revealed stays in the ledger.* That of a run that resumes begins with what had been revealed by then.
+
 *Shares of different runs do not add up.* A run that resumes makes the shares random anew by a sharing of zero, and
 writes them at once: whoever had read one party's old checkpoint learns nothing more from another party's new one.
 """
@@ -141,6 +143,7 @@ class Checkpoints(Keeper):
         found, session = self._agreed.found, self._session
         if found is None:
             return 0, dict(state)
+        session.ledger[:0] = [{**entry, "earlier_run": True} for entry in json.loads(found.ledger)]
         if [part[:3] for part in found.shares] != [part[:3] for part in self._checkpoint(0, state, 0).shares]:
             raise CheckpointError(
                 "the checkpoints hold another state than this solver's",
@@ -189,7 +192,13 @@ class Checkpoints(Keeper):
 
     def _checkpoint(self, step: int, state: State, stage: int) -> Checkpoint:
         shares = tuple((name, share.shape, share.scale, share.bound) for name, share in sorted(state.items()))
-        agreed = self._agreed
+        agreed, ledger = self._agreed, json.dumps(self._session.ledger)
         return Checkpoint(
-            generation=agreed.generation, run=agreed.run, step=step, shares=shares, tables=agreed.tables, stage=stage
+            generation=agreed.generation,
+            run=agreed.run,
+            step=step,
+            shares=shares,
+            tables=agreed.tables,
+            stage=stage,
+            ledger=ledger,
         )

@@ -39,6 +39,7 @@ from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.newton import Newton
 from mpcfl.solvers.objective import Objective
 from mpcfl.solvers.penalty import Penalty
+from mpcfl.solvers.steering import STOP
 from mpcfl.world.session import Session
 from tests.joint import Array, facts_for, tables_of
 from tests.parties import roster, run_with_sessions
@@ -260,3 +261,13 @@ def test_a_run_without_checkpoints_is_the_run_that_it_was(tmp_path: Path) -> Non
     for plain, session in zip(sessions, kept.sessions, strict=True):
         for phase in ("offline", "online"):
             assert plain.meter.exact().get(phase) == session.meter.exact().get(phase)
+
+
+def test_the_ledger_of_a_run_that_resumes_has_what_was_revealed_before(tmp_path: Path) -> None:
+    looking = replace(LOGISTIC, solver=replace(LOGISTIC.solver, tolerance=1e-6, check_every=2))
+    whole = fit(looking, tmp_path / "whole")
+    _, resumed = fit_in_two_runs(looking, tmp_path / "parts")
+    for session in resumed.sessions:  # the look after the iteration of the checkpoint came after the checkpoint
+        before = [entry["what"] for entry in session.ledger if entry.get("earlier_run")]
+        assert before == [STOP]
+        assert [entry["what"] for entry in session.ledger[1:]] == [e["what"] for e in whole.sessions[0].ledger[2:]]
