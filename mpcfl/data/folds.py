@@ -30,15 +30,17 @@ def groups_of(facts: Facts, folds: list[Rows]) -> Rows:
     return groups
 
 
-def groups_at(facts: Facts, rank: int, folds: list[Rows]) -> Rows:
-    """The same for the rows of owner `rank`."""
-    first = 0 if facts.holders else sum(rows for other, rows in facts.rows.items() if other < rank)
-    return groups_of(facts, folds)[first : first + facts.rows[rank]]
+def groups_by_owner(facts: Facts, folds: list[Rows]) -> dict[int, Rows]:
+    """Owner's rank -> the same for its rows, of a horizontal partition."""
+    starts = np.cumsum([facts.rows[rank] for rank in facts.owners])[:-1]
+    return dict(zip(facts.owners, np.split(groups_of(facts, folds), starts), strict=True))
 
 
 def counts_of_folds(facts: Facts, folds: list[Rows]) -> list[dict[int, int]]:
     """For each fold, owner's rank -> rows, of a horizontal partition."""
-    own = {rank: groups_at(facts, rank, folds) for rank in facts.owners}
+    if not folds:
+        return []
+    own = groups_by_owner(facts, folds)
     return [{rank: int((groups == fold).sum()) for rank, groups in own.items()} for fold in range(len(folds))]
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from mpcfl.data.facts import Facts
-from mpcfl.data.folds import Rows, counts_of_folds, folds_of, groups_at
+from mpcfl.data.folds import Rows, counts_of_folds, folds_of, groups_by_owner
 from mpcfl.data.horizontal import share_moments
 from mpcfl.data.moments import Moments, grouped_moments, local_moments, split_moments, split_rows
 from mpcfl.data.schema import check_enough_rows
@@ -182,8 +182,9 @@ def _local(facts: Facts, own: Source | None, session: Session, folds: list[Rows]
     def progress(rows: int) -> None:
         session.step("reading", rows, facts.rows[session.rank])
 
-    groups = groups_at(facts, session.rank, folds)
-    apart = grouped_moments(own, groups, len(folds), target=facts.target) if folds else []
+    apart = []
+    if folds:
+        apart = grouped_moments(own, groups_by_owner(facts, folds)[session.rank], len(folds), target=facts.target)
     if not facts.test_fraction:
         return [local_moments(own, target=facts.target, on_chunk=progress), *apart]
     held_out = split_rows(own.rows, facts.test_fraction, facts.seed)
