@@ -90,7 +90,7 @@ class CrossValidation:
             len(self._facts.features),
             keeper,
         )
-        return state.w, run(self._session, stayed(state.left))
+        return state.w, run(self._session, stayed(state.left, self._loss))
 
     def predictions(self, weights: Share) -> Protocol:
         """For each fold (z (rows, penalties), target): X w + offset by the models that have not seen it.
@@ -116,7 +116,7 @@ class CrossValidation:
         state = iterate(
             self._session, self._rows, first, objective, solver, self._scales, len(facts.features), Keeper()
         )
-        return Optimum(state.w, run(self._session, stayed(state.left)), None, self._rows.whole.held_out)
+        return Optimum(state.w, run(self._session, stayed(state.left, loss)), None, self._rows.whole.held_out)
 
     def _objective(self, rows: int) -> Objective:
         penalty = ColumnPenalty.of(self._penalties, len(self.folds))

@@ -79,7 +79,7 @@ def descend(
     keeper = watch(keeper, Batches(rows.whole, batches(facts, 0))[0]) if watch else keeper
     first = solver.start(facts, fit_intercept, objective.loss.classes)
     state = iterate(session, rows, first, objective, solver, scales, len(facts.features), keeper)
-    return state.w, run(session, stayed(state.left)), rows.whole.held_out
+    return state.w, run(session, stayed(state.left, objective.loss)), rows.whole.held_out
 
 
 def iterate(
@@ -104,7 +104,7 @@ def iterate(
         step = _step(rows.at_step(done, solver.iterations), state, objective, solver, scales, features)
         state, done = run(session, step), done + 1
         due, fixed = done % solver.check_every == 0 or done == solver.iterations, objective.loss.widened() is None
-        if due and not fixed and not in_range(state.left):
+        if due and not fixed and not in_range(state.left, objective.loss):
             objective, stage, (done, state) = objective.widened(1), stage + 1, checked
             continue
         if due or fixed:  # what is kept is never gone back behind

@@ -154,7 +154,7 @@ def _ending(rows: PinnedRows, state: _State, objective: Objective, scales: Scale
             z = z + offset
         _, gone = yield from objective.loss.derivative(z, bits=scales.bits, factor=scales.factor)
         left = left + count(gone, away)
-    return w, (yield from stayed(left))
+    return w, (yield from stayed(left, objective.loss))
 
 
 def _step(

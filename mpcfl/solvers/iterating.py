@@ -58,7 +58,7 @@ def iterated(
         if objective.loss.widened() is not None:
             if done % check_every and done < iterations:
                 continue
-            if not in_range(state.left):
+            if not in_range(state.left, objective.loss):
                 objective, stage, (done, state) = objective.widened(1), stage + 1, checked
                 continue
         checked = done, state

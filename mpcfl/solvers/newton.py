@@ -108,5 +108,5 @@ def train_newton(
         check_every=1,
         keeper=keeper,
     )
-    reached, in_range = together(session, arrived(state.change, solver.tolerance), stayed(state.left))
+    reached, in_range = together(session, arrived(state.change, solver.tolerance), stayed(state.left, objective.loss))
     return Optimum(state.w, in_range, reached, rows.held_out)

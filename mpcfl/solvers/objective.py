@@ -101,6 +101,11 @@ class Loss(ABC):
         """Of the guard that belongs to a derivative of 2 bits."""
         return bits + GUARD_SCALE
 
+    def guard_error(self, scale: int) -> tuple[float, float]:
+        """What rounding makes of the guard of a row that is within the range, at this scale: (bias in size, standard
+        deviation). (0, 0): it is not rounded."""
+        return 0.0, 0.0
+
     def fingerprint(self) -> bytes:
         """Public numbers that multiply shares, and so must be the same to the last bit everywhere."""
         return b""

@@ -17,23 +17,29 @@ from mpcfl.protocols.rounds import Protocol, run
 from mpcfl.protocols.truncation import truncation
 from mpcfl.sharing.decide import decide
 from mpcfl.sharing.share import Share
+from mpcfl.solvers.objective import Loss
 
 _BITS = 60  # of the square of a step
 RANGE = "the rows have stayed in range so far"
 STOP = "the last step was below the tolerance"
 
 
-def stayed(left: Share) -> Protocol:
+def stayed(left: Share, loss: Loss | None = None) -> Protocol:
     """Bit (): less than half a row has left the range, and nothing is away, which would have made `left` a random
-    element of the ring: that passes by a chance of 2^(scale of left - 64). Cost: 3 rounds."""
-    half = 1 << (left.scale - 1)
+    element of the ring: that passes by a chance of 2^(scale of left - 64). Cost: 3 rounds.
+
+    loss: whose guards were counted, if they are rounded. What rounding alone adds up to is allowed for: of so many
+    rows and iterations (`left` is bounded by a little more) the bias, and five standard deviations."""
+    bias, deviation = (0.0, 0.0) if loss is None else loss.guard_error(left.scale)
+    limit = 0.5 + bias * left.bound + 5 * deviation * math.sqrt(left.bound)
+    half = math.ceil(limit * 2.0**left.scale)
     reached = yield from at_least(left, torch.tensor([-half, half]))
     return reached[..., 0] - reached[..., 1]
 
 
-def in_range(left: Share) -> bool:
+def in_range(left: Share, loss: Loss) -> bool:
     """`stayed`, revealed to all. Cost: 4 rounds."""
-    return decide(run(left.session, stayed(left)), what=RANGE, reason='range = "auto"', expected=True)
+    return decide(run(left.session, stayed(left, loss)), what=RANGE, reason='range = "auto"', expected=True)
 
 
 def settled(step: Share, tolerance: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
@@ -71,6 +72,13 @@ class Logistic(Loss):
 
     def _sigmoid(self, z: Share, bits: int, factor: float, *, slope: bool) -> Protocol:
         return sigmoid(z, self.series, table_scale=bits - _FINER, scale=bits + _FINER, factor=factor, slope=slope)
+
+    def guard_error(self, scale: int) -> tuple[float, float]:
+        """Of tables at scale t, rounded to nearest, a bias of 0.06 * 2^(-1.5 t): half that of `sigmoid`; 0.29 units for
+        each term of the guard at random, and what coefficients are rounded at random by."""
+        tables = scale - GUARD_SCALE - _FINER
+        rounding = 0.29 * 2.0**-tables * float(np.linalg.norm(self.series.guard() / 2))
+        return 0.06 * 2.0 ** (-1.5 * tables), math.hypot(rounding, math.sqrt(self.series.terms / 6) * 2.0**-GUARD_SCALE)
 
     def derivative_of(self, z: Array) -> Array:
         return np.exp(-np.logaddexp(0.0, -z))
