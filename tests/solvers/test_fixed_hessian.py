@@ -58,13 +58,13 @@ def test_with_and_without_an_intercept(fit_intercept: bool) -> None:
 
 
 def test_the_steps_are_those_of_the_twin() -> None:
-    """On the way iterates depend on the inverse, which has 11 bits (at the end they do not): one unit of it is 4.9e-4.
-    Of 48 runs the mean was 5.6e-4 and the standard deviation 2.3e-4, the largest 1.1e-3; five units are allowed."""
-    wanted = settings(FixedHessian(iterations=8, tolerance=1.0))
+    """On the way, unlike at the end, iterates depend on the inverse. So here it is as good as it gets, of a matrix that
+    is not badly conditioned: with C = 0.1 and ten doublings, one run in thirty was further from the twin than this."""
+    wanted = settings(FixedHessian(iterations=8, doublings=11, tolerance=1.0), C=0.05)
     run = train_jointly(X, Y, wanted)
     twin = plaintext_twin(X, Y, run.facts, wanted)
-    assert distance(weights(run), np.append(twin.coefficients, twin.intercept)) < 5 * 2.0**-11
-    assert distance(weights(run), optimum(X, Y, 0.1)) > 0.1
+    assert distance(weights(run), np.append(twin.coefficients, twin.intercept)) < 1e-3
+    assert distance(weights(run), optimum(X, Y, 0.05)) > 0.1
     assert [step for step, _ in twin.convergence] == list(range(1, 8))
 
 
