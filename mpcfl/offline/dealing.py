@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import add, sub, xor
+from operator import add, xor
 
 import torch
 
@@ -23,8 +23,7 @@ from mpcfl.world.session import Session
 
 Shape = tuple[int, ...]
 Tensors = list[torch.Tensor]
-Combination = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-LANES = {8: torch.int8, 16: torch.int16}
+_LANES = {8: torch.int8, 16: torch.int16, 64: torch.int64}
 _FOR_GPUS = 1 << 26  # elements, 512 MB
 
 
@@ -32,7 +31,8 @@ _FOR_GPUS = 1 << 26  # elements, 512 MB
 class Recipe:
     """`masks`: shapes of uniform ring tensors. `derive(masks)`: the dealer computes what depends on them, `derived`
     being its shapes. `xor`: shares are combined by exclusive or instead of addition (CrypTen's binary sharing).
-    `lane`: bits of a value, 8, 16 or 64; below 64 an element holds several, each shared by itself modulo 2^lane.
+    `lanes`: bits of a value of each of `derived`, 8, 16 or 64, all 64 without; below 64 an element holds several, each
+    shared by itself modulo 2^lane.
     `apart`: derive gets the masks of every compute party, one after the other, instead of their sums."""
 
     name: str
@@ -40,7 +40,7 @@ class Recipe:
     derived: Sequence[Shape]
     derive: Callable[[Tensors], Tensors]
     xor: bool = False
-    lane: int = 64
+    lanes: Sequence[int] = ()
     apart: bool = False
 
 
@@ -87,7 +87,7 @@ def _receive(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors,
 def _correct(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors, Tensors]:
     """Deal: expand everybody's shares, derive, send the correction. Returns the dealer's own share in a simulation."""
     last, count = session.roster.last, _count(recipe.derived)
-    combine, part = _arithmetic(recipe)
+    combine = xor if recipe.xor else add
     own: tuple[Tensors, Tensors] = _empty(recipe.masks), _empty(recipe.derived)
     correction = blank((count,))
     if not session.dry_run:
@@ -106,36 +106,33 @@ def _correct(session: Session, recipe: Recipe, operation: int) -> tuple[Tensors,
         derived = recipe.derive(every if recipe.apart else totals)
         if count:
             correction = _flat(derived)
-            if session.is_compute:
-                correction = part(correction, _flat(own[1]))
             # put together from several it is nobody else's, and new memory costs as much as the subtraction
-            fresh = len(derived) > 1 and part is sub
+            fresh = len(derived) > 1
+            if session.is_compute:
+                correction, fresh = _without(_flat(own[1]), correction, recipe, fresh), True
             for _, draw in rest:
-                drawn = draw.elements(count)
-                correction = correction.sub_(drawn) if fresh else part(correction, drawn)
+                correction, fresh = _without(draw.elements(count), correction, recipe, fresh), True
     if count:
         session.exchange({last: correction}, {}, rounds=0)
     return own
 
 
-def _arithmetic(recipe: Recipe) -> tuple[Combination, Combination]:
-    """How shares are put together, and one of them is taken away."""
+def _without(share: torch.Tensor, whole: torch.Tensor, recipe: Recipe, fresh: bool) -> torch.Tensor:
+    """The whole less a share, both flat; in its own memory if it is `fresh`."""
     if recipe.xor:
-        return xor, xor
-    return (add, sub) if recipe.lane == 64 else (_by_lanes(add, recipe.lane), _by_lanes(sub, recipe.lane))
+        return whole ^ share
+    if not recipe.lanes:
+        return whole.sub_(share) if fresh else whole - share
+    whole = whole if fresh else whole.clone()
+    sizes = [math.prod(shape) for shape in recipe.derived]
+    for left, right, lane in zip(whole.split(sizes), share.split(sizes), recipe.lanes, strict=True):
+        _in_lanes(left, lane).sub_(_in_lanes(right, lane))
+    return whole
 
 
-def _by_lanes(combination: Combination, bits: int) -> Combination:
-    dtype = LANES[bits]
-
-    def split(x: torch.Tensor) -> torch.Tensor:
-        # as_strided: torch takes a tensor of at most one element for contiguous whatever its stride, and then cannot
-        return x.reshape(-1).as_strided((x.numel(),), (1,)).view(dtype)
-
-    def combine(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return combination(split(a), split(b)).view(torch.int64).reshape(a.shape)
-
-    return combine
+def _in_lanes(flat: torch.Tensor, bits: int) -> torch.Tensor:
+    # as_strided: torch takes a tensor of at most one element for contiguous whatever its stride, and then cannot
+    return flat.as_strided((flat.numel(),), (1,)).view(_LANES[bits])
 
 
 def _own_draw(session: Session) -> Draw:

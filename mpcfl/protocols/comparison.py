@@ -1,83 +1,79 @@
 """Secure comparison in three rounds, for any number of parties.
 
 [x >= theta] is the sign bit of x - theta. With c = x + r opened and d = c - theta public, x - theta = d - r, whose sign
-bit is d63 xor r63 xor borrow, and the borrow says whether r is larger than d on the low 63 bits. Digit by digit (16
-digits of 4 bits, unit vectors from the dealer) each party computes locally a share of sign(r_i - d_i), and
-Z = sum_i 2^i sign(r_i - d_i) has the sign of the first digit that differs. So a comparison of 63 bits has become one
-of 17; the same once more leaves 5 bits, which a table read at a secret place settles. The dealer knows the two sign
-bits of the masks and works them into that table.
+bit is d63 xor r63 xor borrow, and the borrow says whether d is smaller than r on the low 63 bits. Tables of their
+digits (`mpcfl.ring.cut`) give each party a share of a V of n + 1 bits that is negative if something is borrowed. V + q
+is opened, and V = (V + q) - q is once more a public word less one of the dealer's: its sign is bit n of V + q xor bit n
+of q xor what is borrowed on n bits. So a comparison of 63 bits has become one of n; the same once more leaves a W of
+m + 1 bits, which a table read at a secret place settles: W + p is opened, and the dealer has shared [W >= 0] for every
+W + p (one-time truth tables: Ishai et al., TCC 2013, section 3). Half a turn on, it is the other one, so half a table
+is enough. r63 and bit n of q are the dealer's, who works them into that table; all other bits are public.
 
-One opening of x serves any number of thresholds.
+Only this table is multiplied by something, and the bit that comes out is one of Z_2^64, so there it is shared. V and W
+are wanted modulo what they are opened in, 2^16 (or 2^8) and 2^8, in which q and p are uniform; and so are the tables
+that they are sums of. One opening of x serves any number of thresholds: the more there are, the smaller n should be.
 """
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import product
+
 import torch
 
 from mpcfl.offline.dealing import Recipe, deal
-from mpcfl.protocols.lookup import unit_vectors
 from mpcfl.protocols.rounds import Protocol
-from mpcfl.ring.blank import indices
-from mpcfl.ring.opened import logical_shift
+from mpcfl.protocols.steps import bit_table
+from mpcfl.ring.cut import MOST, SHORT, Cut, even, read, tables
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public, require_headroom
 
-_DIGIT, _BASE = 4, 16
-_FIRST, _SECOND = 16, 4  # digits of 64 bits, of the low 16 of 17 bits
-_SMALL = 17  # bits of Z, sign included
-_THIRD = 32  # what is left lies in -15..15
+_BITS = 63  # of x - theta, without the sign
 
 
 def at_least(x: Share, thresholds: torch.Tensor) -> Protocol:
     """Bits [x >= theta_k], scale 0, shape x.shape + (K,), for public ring elements `thresholds` (K,) at x's scale.
 
-    Needs |x - theta| < 2^63 by the bound of x, else HeadroomError. Cost: 3 rounds, 8 bytes an element of x and 5 bytes
-    a threshold; offline 256 elements an element of x and 97 a threshold.
+    Needs |x - theta| < 2^63 by the bound of x, else HeadroomError. Cost: 3 rounds, 8 bytes an element of x and 3 bytes
+    a threshold (2 from 192 on); offline 52 elements an element of x and 20 for one threshold, 56 and 18 each for two to
+    five, then what `cuts` finds to be the least.
     """
     session, small = x.session, (*x.shape, thresholds.shape[0])
     widest = max(map(abs, thresholds.tolist()), default=0) / 2.0**x.scale
-    require_headroom(x._like(x._ring, x.bound + widest), 63, "a difference to be compared")
-    derived = [(*x.shape, _FIRST, _BASE), (*small, _SECOND, _BASE), (*small, _THIRD), small]
-    recipe = Recipe("comparison", [x.shape, small, small], derived, lambda m: _derive(*m))
-    (r, r2, r3), (units, units2, signed, sign) = deal(session, recipe)
+    require_headroom(x._like(x._ring, x.bound + widest), _BITS, "a difference to be compared")
+    first, second = cuts(len(thresholds))
+    derived = [*first.shapes(x.shape), *second.shapes(small), (*small, second.half)]
+    lanes = [*first.lanes, *second.lanes, 64]
+    recipe = Recipe("comparison", [x.shape, small, small], derived, lambda m: _derive(m, first, second), lanes=lanes)
+    (r, q, p), (*digits, digits_of_q, table) = deal(session, recipe)
 
     (c,) = yield [Masked(x._like(x._ring + r, x.bound), protocol="comparison")]
-    d = c[..., None] - thresholds.to(c.device)
-    top = units[..., _FIRST - 1, :]
-    halves = top[..., : _BASE // 2] + top[..., _BASE // 2 :]  # without bit 63
-    z = (_signs(d, _FIRST - 1, _BASE // 2) * halves[..., None, :]).sum(-1) << (_FIRST - 1)
-    for i in range(_FIRST - 1):
-        z = z + ((_signs(d, i, _BASE) * units[..., None, i, :]).sum(-1) << i)
+    lower = thresholds.to("cpu" if c.is_meta else c.device)
+    masked = Share(session, read(c, lower, digits, q, first), scale=0, bound=2.0**first.word)
 
-    (c2,) = yield [Masked(Share(session, r2 - z, scale=0, bound=1 << 16), 32, "comparison")]
-    z2 = torch.zeros_like(z)
-    for i in range(_SECOND):
-        z2 = z2 + ((_signs(c2, i, _BASE) * units2[..., i, :]).sum(-1) << i)
+    (c2,) = yield [Masked(masked, first.word, "comparison")]
+    w = read(c2, torch.zeros(1, dtype=torch.int64, device=lower.device), [digits_of_q], p[..., None], second)[..., 0]
 
-    (c3,) = yield [Masked(Share(session, z2 + r3, scale=0, bound=16), 8, "comparison")]
-    # the unit vector of r3 points at z2; the dealer has turned its sign where the two mask bits differ
-    place = (c3[..., None] - indices(_THIRD, c)) & (_THIRD - 1)
-    positive = ((place > 0) & (place < _THIRD // 2)).to(torch.int64)
-    flipped = (signed * positive).sum(-1) + sign
-    known = logical_shift(d, 63) ^ ((c2 >> (_SMALL - 1)) & 1)
-    # negative = known xor flipped, and the result is its complement
-    ring = add_public(session, flipped * (2 * known - 1), 1 - known)
-    return Share(session, ring, scale=0, bound=1)
+    (c3,) = yield [Masked(Share(session, w, scale=0, bound=2.0**second.word), second.word, "comparison")]
+    found = table.gather(-1, (c3 & (second.half - 1))[..., None]).squeeze(-1)
+    flipped = ((c[..., None] - lower) >> _BITS ^ c2 >> second.end ^ c3 >> len(second.digits)) & 1
+    return Share(session, add_public(session, found * (1 - 2 * flipped), flipped), scale=0, bound=1)
 
 
-def _signs(d: torch.Tensor, i: int, base: int) -> torch.Tensor:
-    """(..., base): sign(u - d_i) for every possible digit u, where d_i is digit i of d."""
-    digit = (d >> (_DIGIT * i)) & (base - 1)
-    return torch.sign(indices(base, d) - digit[..., None])
+@cache
+def cuts(thresholds: int) -> tuple[Cut, Cut]:
+    """Of the 63 bits of d and of the n bits of V + q: what makes the offline phase shortest."""
+
+    def elements(pair: tuple[Cut, Cut]) -> int:
+        first, second = pair
+        return first.elements + thresholds * (second.elements + second.half)
+
+    counts = [(n, m) for n, m in product(range(1, MOST + 1), range(1, SHORT + 1)) if m <= n]
+    return min(((Cut(0, even(_BITS, n)), Cut(0, even(n, m))) for n, m in counts), key=elements)
 
 
-def _derive(r: torch.Tensor, r2: torch.Tensor, r3: torch.Tensor) -> list[torch.Tensor]:
-    """Unit vectors of the digits of r and r2; that of r3 times 1 - 2 s, and s = r63 xor r2's bit 16."""
-    s = (logical_shift(r, 63)[..., None] ^ (r2 >> (_SMALL - 1))) & 1
-    signed = unit_vectors(r3, _THIRD) * (1 - 2 * s)[..., None]
-    return [_digits(r, _FIRST), _digits(r2, _SECOND), signed, s]
-
-
-def _digits(r: torch.Tensor, count: int) -> torch.Tensor:
-    """(..., count, 16): unit vectors of the 4-bit digits of r, lowest first."""
-    return torch.stack([unit_vectors(r >> (_DIGIT * i), _BASE) for i in range(count)], dim=-2)
+def _derive(masks: list[torch.Tensor], first: Cut, second: Cut) -> list[torch.Tensor]:
+    """Tables of the digits of r and of q; [W >= 0] xor r63 xor bit n of q for W + p = 0, ..., half - 1."""
+    r, q, p = masks
+    signs = (r >> _BITS)[..., None] ^ q >> second.end
+    return [*tables(r, first), *tables(q, second), bit_table(signs, p, second)]

@@ -11,8 +11,8 @@ import torch
 
 from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
-from mpcfl.protocols.steps import Words, digit_tables, read_digits
-from mpcfl.ring.blank import blank, indices
+from mpcfl.protocols.steps import bit_table
+from mpcfl.ring.cut import Cut, read, tables
 from mpcfl.ring.opened import logical_shift
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
@@ -30,19 +30,15 @@ def floor(x: Share, bits: int) -> Protocol:
         raise ValueError(f"cannot take a whole part above {bits} bits of 64")
     session, shape = x.session, x.shape
     digits = _digits(min(bits, _FRACTION))
-    words = Words(bits - sum(digits), digits)
-    known: list[torch.Tensor] = []  # at the dealer only: the mask of x, for the second recipe
-    second = Recipe("floor", [shape, shape], [shape, (*shape, words.half)], lambda m: _second(known, m, bits, words))
-    (r, q), (whole, table) = deal(session, second)
-    first = Recipe("floor", [], [(*shape, words.elements)], lambda _: [digit_tables(known[0], words)], lane=8)
-    _, (tables,) = deal(session, first)
+    cut = Cut(bits - sum(digits), digits)
+    derived = [*cut.shapes(shape), shape, (*shape, cut.half)]
+    recipe = Recipe("floor", [shape, shape], derived, lambda m: _derive(m, bits, cut), lanes=(*cut.lanes, 64, 64))
+    (r, q), (shared, whole, table) = deal(session, recipe)
     (c,) = yield [Masked(x._like(x._ring + r, x.bound), protocol="floor")]
-    v = blank(shape)
-    if session.holds_shares:
-        v = read_digits(tables, logical_shift(c, words.drop)[..., None] if words.drop else c[..., None], words)[..., 0]
-    (c2,) = yield [Masked(Share(session, v + q, scale=0, bound=256.0), 8, "floor")]
-    turned = (c2 >> len(words.digits)) & 1
-    found = table.gather(-1, (c2 & (words.half - 1))[..., None]).squeeze(-1)
+    v = read(c, torch.zeros(1, dtype=torch.int64, device=c.device), [shared], q[..., None], cut)[..., 0]
+    (c2,) = yield [Masked(Share(session, v, scale=0, bound=256.0), 8, "floor")]
+    turned = (c2 >> len(cut.digits)) & 1
+    found = table.gather(-1, (c2 & (cut.half - 1))[..., None]).squeeze(-1)
     # borrowed is found, or its complement half a turn on
     ring = add_public(session, found * (2 * turned - 1) - whole, logical_shift(c, bits) - turned)
     return Share(session, ring, scale=0, bound=2.0 ** (63 - bits))
@@ -53,9 +49,9 @@ def _digits(bits: int) -> tuple[int, ...]:
     return tuple((bits + i) // count for i in range(count))
 
 
-def _second(known: list[torch.Tensor], masks: list[torch.Tensor], bits: int, words: Words) -> list[torch.Tensor]:
-    """r's whole part; [V < 0], which says that something is borrowed, for V + q = 0, ..., half - 1."""
+def _derive(masks: list[torch.Tensor], bits: int, cut: Cut) -> list[torch.Tensor]:
+    """Tables of r's digits; its whole part; [V < 0], which says that something is borrowed, for V + q = 0, ...,
+    half - 1."""
     r, q = masks
-    known.append(r)
-    v = (indices(words.half, q) - q[..., None]) & (2 * words.half - 1)
-    return [logical_shift(r, bits), (v >= words.half).to(torch.int64)]
+    nothing_borrowed = bit_table(torch.zeros_like(q)[..., None], q[..., None], cut)[..., 0, :]
+    return [*tables(r, cut), logical_shift(r, bits), 1 - nothing_borrowed]

@@ -15,8 +15,8 @@ MOST = 64
 def place_of_largest(x: Share) -> Protocol:
     """(), scale 0: the index of the largest of x (K,), of equal ones the first. K from 1 to 64, else ValueError.
 
-    HeadroomError unless |x_i - x_j| < 2^63 by the bound. Cost: 4 rounds (none for K = 1), 13 bytes for each of
-    K (K - 1) / 2 pairs and 1 for each of K; offline 353 elements a pair, and K times K rounded up to a power of two.
+    HeadroomError unless |x_i - x_j| < 2^63 by the bound. Cost: 4 rounds (none for K = 1), 11 bytes for each of
+    K (K - 1) / 2 pairs and 1 for each of K; offline 72 elements a pair, and K times K rounded up to a power of two.
     """
     (count,), session = x.shape, x.session
     if not 1 <= count <= MOST:

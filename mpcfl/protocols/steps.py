@@ -12,7 +12,6 @@ enough. The same table times the mask of the factor makes bit * factor without a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
@@ -20,22 +19,18 @@ from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.turns import CASES, away, missing
 from mpcfl.ring.blank import blank, indices
-from mpcfl.ring.opened import logical_shift
+from mpcfl.ring.cut import SHORT, Cut, even, read, tables
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public, require_headroom
 
-_MOST_DIGITS = 7  # V + q is opened as one byte
-_BYTES = 8  # of an element
 _RANGE = 62  # bits of |x - theta|
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """What of x is compared: `drop` low bits of its ring value are not, then `digits` (bits of each, lowest first)
-    and a sign are. A bit is right wherever |x - theta| >= 2^(drop - 1) ring units, and everywhere at drop 0."""
+class Words(Cut):
+    """What of x is compared: `drop` low bits of its ring value are not, then `digits` and a sign are. A bit is right
+    wherever |x - theta| >= 2^(drop - 1) ring units, and everywhere at drop 0."""
 
-    drop: int
-    digits: tuple[int, ...]
+    __slots__ = ()
 
     @classmethod
     def of_bits(cls, x: Share, thresholds: Sequence[int], bits: int) -> Words:
@@ -56,25 +51,8 @@ class Words:
     @staticmethod
     def _cheapest(bits: int, thresholds: int) -> tuple[int, ...]:
         """Digits of about equal size whose number makes the offline phase shortest."""
-        choices = [
-            tuple((bits - 1 + i) // count for i in range(count)) for count in range(1, min(bits - 1, _MOST_DIGITS) + 1)
-        ]
-        return min(choices, key=lambda digits: _elements(digits, thresholds))
-
-    @property
-    def elements(self) -> int:
-        """Of the tables of all digits of one value of x."""
-        return -(-sum(1 << width for width in self.digits) // _BYTES)
-
-    @property
-    def half(self) -> int:
-        """Entries of the second table: half of what V + q can be."""
-        return 1 << len(self.digits)
-
-
-def _elements(digits: tuple[int, ...], thresholds: int) -> int:
-    words = Words(0, digits)
-    return words.elements + 2 * words.half * thresholds
+        choices = [even(bits - 1, count) for count in range(1, min(bits - 1, SHORT) + 1)]
+        return min(choices, key=lambda digits: Cut(0, digits).elements + (2 * thresholds << len(digits)))
 
 
 def _reach(x: Share, thresholds: Sequence[int]) -> float:
@@ -117,29 +95,24 @@ def watched_steps(
     if factor is not None and factor.shape != shape:
         raise ValueError(f"a factor of shape {factor.shape} does not fit values of shape {shape}")
     small = (*shape, len(thresholds))
-    known: list[torch.Tensor] = []  # at the dealer only: the mask of x, for the second recipe
     masks = [shape, small] if factor is None else [shape, small, shape]
-    derived = [(*small, words.half)] * 2 + ([] if turn is None else [(CASES, *shape)])
-    second = Recipe("steps", masks, derived, lambda m: _second(known, m, words, turn))
-    (r, q, *rest), (table, times, *turns) = deal(session, second)
-    first = Recipe("steps", [], [(*shape, words.elements)], lambda _: [digit_tables(known[0], words)], lane=8)
-    _, (digits,) = deal(session, first)
+    derived = [*words.shapes(shape), *[(*small, words.half)] * 2, *([] if turn is None else [(CASES, *shape)])]
+    lanes = [*words.lanes, *[64] * (len(derived) - 1)]
+    recipe = Recipe("steps", masks, derived, lambda m: _derive(m, words, turn), lanes=lanes)
+    (r, q, *rest), (digits, table, times, *turns) = deal(session, recipe)
 
     opening = [Masked(x._like(x._ring + r, x.bound), protocol="steps")]
     if factor is not None:
         opening.append(Masked(factor._like(factor._ring + rest[0], factor.bound), protocol="steps"))
     c, *others = yield opening
     factor, whole = (x, c) if factor is None else (factor, others[0])
-    v = sign = blank(small)
-    if session.holds_shares:
-        lower = torch.tensor([theta + ((1 << words.drop) >> 1) for theta in thresholds]).to(c.device)
-        d = logical_shift(c[..., None] - lower, words.drop) if words.drop else c[..., None] - lower
-        sign = d >> sum(words.digits)
-        v = read_digits(digits, d, words)
+    lower = torch.tensor([theta + ((1 << words.drop) >> 1) for theta in thresholds])
+    lower = lower if c.is_meta else lower.to(c.device)
 
-    (c2,) = yield [Masked(Share(session, v + q, scale=0, bound=256.0), 8, "steps")]
+    (c2,) = yield [Masked(Share(session, read(c, lower, [digits], q, words), scale=0, bound=256.0), 8, "steps")]
     bits = products = blank(small)
     if session.holds_shares:
+        sign = (c[..., None] - lower) >> words.end
         flipped = (sign ^ (c2 >> len(words.digits))) & 1
         at = (c2 & (words.half - 1))[..., None]
         found, found_r = (torch.gather(part, -1, at).squeeze(-1) for part in (table, times))
@@ -152,42 +125,17 @@ def watched_steps(
     return Share(session, bits, scale=0, bound=1.0), factor._like(products, factor.bound), gone
 
 
-def read_digits(digits: torch.Tensor, d: torch.Tensor, words: Words) -> torch.Tensor:
-    """V = sum_i 2^i sign(d_i - r_i) modulo 256, d.shape: this party's entries for d's digits, added up."""
-    places, start, position = [], 0, 0
-    for width in words.digits:
-        places.append(((d >> position) & ((1 << width) - 1)) + start)
-        start, position = start + (1 << width), position + width
-    at = torch.stack(places, -1)
-    tables = digits.reshape(-1).view(torch.uint8).reshape(*d.shape[:-1], words.elements * _BYTES)
-    entries = torch.gather(tables, -1, at.reshape(*d.shape[:-1], d.shape[-1] * len(words.digits)))
-    return entries.reshape(at.shape).to(torch.int64).sum(-1)
-
-
-def digit_tables(r: torch.Tensor, words: Words) -> torch.Tensor:
-    """(..., words.elements): bytes 2^i sign(d - r_i) for every digit i and d, eight an element."""
-    tables, position = [], words.drop
-    for i, width in enumerate(words.digits):
-        digit = ((r >> position) & ((1 << width) - 1)).to(torch.int16)[..., None]
-        every = indices(1 << width, r).to(torch.int16)
-        tables.append(((every > digit).to(torch.int8) - (every < digit).to(torch.int8)) << i)
-        position += width
-    missing = words.elements * _BYTES - sum(1 << width for width in words.digits)
-    tables.append(torch.zeros(*r.shape, missing, dtype=torch.int8, device=r.device))
-    return torch.cat(tables, -1).view(torch.int64)
-
-
-def _second(known: list[torch.Tensor], masks: list[torch.Tensor], words: Words, turn: int | None) -> list[torch.Tensor]:
-    """`bit_table`, the same times the mask of the factor, and what is missing for x to be in turn 0."""
+def _derive(masks: list[torch.Tensor], words: Words, turn: int | None) -> list[torch.Tensor]:
+    """Tables of r's digits, `bit_table`, the same times the mask of the factor, and what is missing for x to be in turn
+    0."""
     r, q, *rest = masks
-    known.append(r)
-    table = bit_table(r, q, words)
-    derived = [table, table * (rest[0] if rest else r)[..., None, None]]
+    table = bit_table((r >> words.end)[..., None], q, words)
+    derived = [*tables(r, words), table, table * (rest[0] if rest else r)[..., None, None]]
     return derived if turn is None else [*derived, missing(-r, low=turn, cases=CASES)]
 
 
-def bit_table(r: torch.Tensor, q: torch.Tensor, words: Words) -> torch.Tensor:
-    """(..., half): r's sign xor [V >= 0] for V + q = 0, ..., half - 1, where V >= 0 says that nothing is borrowed."""
-    v = (indices(words.half, q) - q[..., None]) & (2 * words.half - 1)
-    sign = (r >> (words.drop + sum(words.digits))) & 1
-    return (v < words.half).to(torch.int64) ^ sign[..., None, None]
+def bit_table(sign: torch.Tensor, q: torch.Tensor, cut: Cut) -> torch.Tensor:
+    """(..., half): the last bit of `sign` (..., K) or (..., 1) xor [V >= 0] for V + q = 0, ..., half - 1, where V >= 0
+    says that nothing is borrowed, and q is (..., K)."""
+    v = (indices(cut.half, q) - q[..., None]) & (2 * cut.half - 1)
+    return (v < cut.half).to(torch.int64) ^ (sign & 1)[..., None]

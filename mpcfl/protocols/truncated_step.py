@@ -13,8 +13,9 @@ import torch
 
 from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
-from mpcfl.protocols.steps import Words, bit_table, digit_tables, read_digits
+from mpcfl.protocols.steps import Words, bit_table
 from mpcfl.ring.blank import blank
+from mpcfl.ring.cut import read, tables
 from mpcfl.ring.opened import logical_shift
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public, require_headroom
@@ -41,31 +42,25 @@ def truncated_step(x: Share, bits: int, words: Words) -> Protocol:
         raise ValueError(f"cannot drop {bits} bits at scale {x.scale}")
     require_headroom(x, _OFFSET, "a value to be truncated")
     session, shape = x.session, x.shape
-    known: list[torch.Tensor] = []  # at the dealer only: the mask of x, for the second recipe
     table_shape = (*shape, 1, words.half)
-    derived = [table_shape, table_shape, table_shape, shape, shape]
-    recipe = Recipe("truncated step", [shape, (*shape, 1)], derived, lambda m: _derive(known, m, bits, words))
-    (r, q), (table, times_low, times_wrap, low, wrap) = deal(session, recipe)
-    digits_recipe = Recipe(
-        "truncated step", [], [(*shape, words.elements)], lambda _: [digit_tables(known[0], words)], lane=8
-    )
-    _, (digits,) = deal(session, digits_recipe)
+    derived = [*words.shapes(shape), table_shape, table_shape, table_shape, shape, shape]
+    lanes = [*words.lanes, *[64] * 5]
+    recipe = Recipe("truncated step", [shape, (*shape, 1)], derived, lambda m: _derive(m, bits, words), lanes=lanes)
+    (r, q), (digits, table, times_low, times_wrap, low, wrap) = deal(session, recipe)
 
     offset = torch.full(shape, 1 << _OFFSET, dtype=torch.int64)
     (c,) = yield [Masked(x._like(add_public(session, x._ring, offset) + r, x.bound), protocol="truncated step")]
-    v, sign = blank((*shape, 1)), blank(shape)
-    if session.holds_shares:
-        d = (c - (1 << _OFFSET) - ((1 << words.drop) >> 1))[..., None]
-        d = logical_shift(d, words.drop) if words.drop else d
-        v, sign = read_digits(digits, d, words), d.squeeze(-1) >> sum(words.digits)
+    lower = (1 << _OFFSET) + ((1 << words.drop) >> 1)
+    v = read(c, torch.tensor([lower], device="cpu" if c.is_meta else c.device), [digits], q, words)
 
-    (c2,) = yield [Masked(Share(session, v + q, scale=0, bound=256.0), 8, "truncated step")]
+    (c2,) = yield [Masked(Share(session, v, scale=0, bound=256.0), 8, "truncated step")]
     bit = value = part = blank(shape)
     if session.holds_shares:
         at = (c2 & (words.half - 1))[..., None]
         found, found_low, found_wrap = (
             torch.gather(part, -1, at).reshape(shape) for part in (table, times_low, times_wrap)
         )
+        sign = (c - lower) >> words.end
         flipped = (sign ^ (c2.squeeze(-1) >> len(words.digits))) & 1
         turn = 1 - 2 * flipped
         public = logical_shift(c, bits) - (1 << (_OFFSET - bits))
@@ -79,9 +74,8 @@ def truncated_step(x: Share, bits: int, words: Words) -> Protocol:
     return Truncated(Share(session, bit, scale=0, bound=1.0), *results)
 
 
-def _derive(known: list[torch.Tensor], masks: list[torch.Tensor], bits: int, words: Words) -> list[torch.Tensor]:
+def _derive(masks: list[torch.Tensor], bits: int, words: Words) -> list[torch.Tensor]:
     r, q = masks
-    known.append(r)
     low, wrap = logical_shift(r, bits), logical_shift(r, 63)
-    table = bit_table(r, q, words)
-    return [table, table * low[..., None, None], table * wrap[..., None, None], low, wrap]
+    table = bit_table((r >> words.end)[..., None], q, words)
+    return [*tables(r, words), table, table * low[..., None, None], table * wrap[..., None, None], low, wrap]

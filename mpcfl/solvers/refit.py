@@ -84,7 +84,7 @@ def optimal(fit: Fit) -> Protocol:
 
     The conditions of Karush, Kuhn and Tucker: |g_j - t_j s_j| <= tolerance where s_j is not zero, |g_j| <= t_j +
     tolerance elsewhere, and -tolerance <= s_j b_j. That s_j b_j is within the bound as well makes sure that nothing of
-    this has left the ring. Cost: 4 rounds (6 from 86 features on); 44 d bytes.
+    this has left the ring. Cost: 4 rounds (6 from 86 features on); 36 d bytes.
     """
     d, outward = fit.problem.features, fit.outward
     room = fit.free.at_scale(fit.signed.scale) + _TOLERANCE / d

@@ -69,16 +69,30 @@ def test_an_xor_recipe_is_shared_by_exclusive_or(who: Roster) -> None:
 
 
 @every_roster
-@pytest.mark.parametrize("dtype", [torch.int8, torch.int16])
-def test_a_recipe_with_lanes_is_shared_lane_by_lane(who: Roster, dtype: torch.dtype) -> None:
-    def lanes(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return (a.view(dtype) + b.view(dtype)).view(torch.int64)
-
-    recipe = Recipe("lanes", [(N,)], [(N, 2)], lambda m: [torch.stack([m[0], ~m[0]], -1)], lane=8 * dtype.itemsize)
-    results = run_parties(who, dealing(recipe))
-    (mask,), (derived,) = wholes(who, results, 0, lanes)
-    assert torch.equal(derived, torch.stack([mask, ~mask], -1))
+@pytest.mark.parametrize("lanes", [(8,), (16,), (64, 8, 16), (16, 64, 16)])
+def test_a_derived_tensor_with_lanes_is_shared_lane_by_lane(who: Roster, lanes: tuple[int, ...]) -> None:
+    """Several values in an element, in every tensor as many as it says, and all in one message."""
+    shapes = [(N, k + 1) for k in range(len(lanes))]
+    recipe = Recipe(
+        "lanes", [(N,)], shapes, lambda m: [m[0][:, None] ^ torch.arange(s[1]) for s in shapes], lanes=lanes
+    )
+    results, sessions = run_with_sessions(who, dealing(recipe))
+    mask = wholes(who, results, 0)[0][0]
+    for k, lane in enumerate(lanes):
+        dtype = {8: torch.int8, 16: torch.int16, 64: torch.int64}[lane]
+        parts = [results[rank][0][1][k].view(dtype) for rank in who.compute]
+        assert torch.equal(functools.reduce(torch.add, parts).view(torch.int64), mask[:, None] ^ torch.arange(k + 1))
     assert all(uniformity(results[rank][0][1]) > UNLIKELY for rank in who.compute)
+    assert sessions[who.dealer].meter.exact()["offline"]["lanes"]["messages"] == 1
+
+
+def test_a_mask_that_is_dealt_as_it_is_stays_what_it_was() -> None:
+    """The correction is worked out in memory of its own."""
+    kept: list[torch.Tensor] = []
+    recipe = Recipe("lanes", [(N,)], [(N,)], lambda m: kept.extend(m) or m, lanes=(8,))
+    who = roster(3)
+    results = run_parties(who, dealing(recipe))
+    assert torch.equal(kept[0], wholes(who, results, 0)[0][0])
 
 
 @every_roster

@@ -47,7 +47,7 @@ def test_cost_is_two_rounds_of_9_bytes(bits: int, elements: int, parties: int) -
     n, others = 8, parties - 1
     outcome = evaluate(parties, floored(bits), Given(torch.arange(n).reshape(2, 4), 0, 8.0))
     assert outcome.cost("online", parties - 1) == {"floor": (2, 2 * others, 9 * n * others)}
-    assert outcome.cost("offline", parties) == {"floor": (0, 2, elements * n * 8)}
+    assert outcome.cost("offline", parties) == {"floor": (0, 1, elements * n * 8)}
     assert [(share.shape, share.scale) for share in outcome.results] == [((2, 4), 0)] * (parties + 1)
 
 

@@ -42,8 +42,8 @@ def test_what_it_costs() -> None:
         outcome = evaluate(parties, largest, Given(torch.arange(count)))
         online, offline = outcome.cost("online").values(), outcome.cost("offline", parties).values()
         assert sum(cost[0] for cost in online) == 4
-        assert sum(cost[2] for cost in online) == (13 * pairs + count) * (parties - 1)
-        assert sum(cost[2] for cost in offline) == 8 * (353 * pairs + count**2)
+        assert sum(cost[2] for cost in online) == (11 * pairs + count) * (parties - 1)
+        assert sum(cost[2] for cost in offline) == 8 * (72 * pairs + count**2)
 
 
 def test_too_many_and_too_wide_are_refused() -> None:

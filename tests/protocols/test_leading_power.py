@@ -74,7 +74,7 @@ def test_bounds_and_scales() -> None:
 def test_cost_is_that_of_its_comparisons(signed: bool, k: int) -> None:
     n = 5
     outcome = evaluate(3, powers(signed), Given(torch.arange(n), bound=2.0**22))
-    online = {"comparison": (3, 6, (8 * n + 5 * n * k) * 2)}
+    online = {"comparison": (3, 6, (8 * n + 3 * n * k) * 2)}
     assert [outcome.cost("online", rank) for rank in range(3)] == [online] * 3
 
 
@@ -150,11 +150,12 @@ def test_cost_is_four_rounds(bits: int, products: int, parties: int) -> None:
     outcome = evaluate(parties, normal, *given)
     for rank in range(parties):
         assert outcome.cost("online", rank) == {
-            "comparison": (3, 3 * others, (8 * n + 5 * n * k) * others),
+            "comparison": (3, 3 * others, (8 * n + 3 * n * k) * others),
             "product": (1, others, products * 2 * n * 8 * others),
         }
+    of_x, of_a_threshold = (256, 8) if k > 40 else (176, 10) if k > 26 else (96, 13)
     assert outcome.cost("offline", parties) == {
-        "comparison": (0, 1, (256 * n + 97 * n * k) * 8),
+        "comparison": (0, 1, (of_x * n + of_a_threshold * n * k) * 8),
         "noise": (0, 1, 3 * n * 8),
         "product": (0, products, products * n * 8),
     }

@@ -42,7 +42,7 @@ def test_cost_is_eight_rounds() -> None:
     cost = evaluate(2, divided, given, given).cost("online")
     assert sum(rounds for rounds, _, _ in cost.values()) == 8
     assert cost == {
-        "comparison": (3, 3, n * (8 + 5 * 20)),
+        "comparison": (3, 3, n * (8 + 3 * 20)),
         "product": (2, 2, 3 * n * 16),
         "spline": (1, 1, n * 8),
         "truncation": (2, 2, 3 * n * 8),

@@ -54,7 +54,7 @@ def test_another_factor_costs_8_bytes_more(parties: int) -> None:
         outcome = evaluate(parties, stepped(exact, with_factor=with_factor), x, factor)
         assert outcome.cost("online", parties - 1) == {"steps": (2, 2 * others, (size + k) * n * others)}
         words = exact(dry(16384.0))
-        assert outcome.cost("offline", parties) == {"steps": (0, 2, (words.elements + 2 * words.half * k) * n * 8)}
+        assert outcome.cost("offline", parties) == {"steps": (0, 1, (words.elements + 2 * words.half * k) * n * 8)}
 
 
 @pytest.mark.parametrize("bits", range(3, 50))

@@ -82,7 +82,7 @@ def test_cost_is_two_rounds_and_nine_bytes(parties: int) -> None:
     for rank in range(parties):
         assert outcome.cost("online", rank) == {"truncated step": (2, 2 * others, 9 * n * others)}
     elements = words.elements + 3 * words.half + 2
-    assert outcome.cost("offline", parties) == {"truncated step": (0, 2, 8 * n * elements)}
+    assert outcome.cost("offline", parties) == {"truncated step": (0, 1, 8 * n * elements)}
 
 
 @pytest.mark.parametrize("value", [0, 12345 << BITS, -(1 << 60)])

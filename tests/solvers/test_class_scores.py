@@ -90,9 +90,9 @@ def test_cost_of_the_areas_is_that_of_each_side_by_side_and_of_a_bit(parties: in
         more = {name: after[name][2] - classes * before.get(name, (0, 0, 0))[2] for name in after}
         if phase == "online":
             assert sum(c[0] for c in after.values()) - sum(c[0] for c in before.values()) == 1
-            bit = {"comparison": 13 * classes * others, "lookup": 1 * others, "product": 16 * others}
+            bit = {"comparison": 11 * classes * others, "lookup": 1 * others, "product": 16 * others}
         else:
-            bit = {"comparison": 353 * classes * 8, "lookup": 4 * 8, "product": 8}
+            bit = {"comparison": 72 * classes * 8, "lookup": 4 * 8, "product": 8}
         assert {name: size for name, size in more.items() if size} == bit
 
 
@@ -109,7 +109,7 @@ def test_cost(parties: int) -> None:
             "lookup": (1, others, n * others),
         }
         offline = outcome.cost("offline", parties)
-        assert offline["steps"] == (0, 2, elements * n * classes * 8)
+        assert offline["steps"] == (0, 1, elements * n * classes * 8)
         assert offline["lookup"] == (0, 1, 16 * n * 8) and offline["product"] == (0, 1, n * classes * 8)
 
 
