@@ -140,9 +140,9 @@ class Coalition:
         if self.who.last not in self.members:  # what is sent to it is the honest party's own
             return streams
         for operation, (now, recipe) in found.dealt.items():
-            add, less = dealing._arithmetic(recipe)
             tail = streams[self.who.dealer, operation][-now.numel() :]
-            tail.copy_(add(tail, less(now, wanted.dealt[operation][0])))
+            off = dealing._without(now, wanted.dealt[operation][0], recipe, fresh=False)
+            tail.copy_(dealing._without(off, tail, recipe, fresh=False))
         for owner, messages in found.sent.items():
             off = torch.cat(messages) - torch.cat(wanted.sent[owner])
             shared = [s for (peer, op), s in sorted(streams.items()) if peer == owner and op not in found.deals]

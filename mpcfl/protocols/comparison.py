@@ -49,12 +49,12 @@ def at_least(x: Share, thresholds: torch.Tensor) -> Protocol:
 
     (c,) = yield [Masked(x._like(x._ring + r, x.bound), protocol="comparison")]
     lower = thresholds.to("cpu" if c.is_meta else c.device)
-    masked = Share(session, read(c, lower, digits, q, first), scale=0, bound=2.0**first.word)
+    masked = Share(session, read(c, lower, digits, first) + q, scale=0, bound=2.0**first.word)
 
     (c2,) = yield [Masked(masked, first.word, "comparison")]
-    w = read(c2, torch.zeros(1, dtype=torch.int64, device=lower.device), [digits_of_q], p[..., None], second)[..., 0]
+    w = read(c2, torch.zeros(1, dtype=torch.int64, device=lower.device), [digits_of_q], second)[..., 0]
 
-    (c3,) = yield [Masked(Share(session, w, scale=0, bound=2.0**second.word), second.word, "comparison")]
+    (c3,) = yield [Masked(Share(session, w + p, scale=0, bound=2.0**second.word), second.word, "comparison")]
     found = table.gather(-1, (c3 & (second.half - 1))[..., None]).squeeze(-1)
     flipped = ((c[..., None] - lower) >> _BITS ^ c2 >> second.end ^ c3 >> len(second.digits)) & 1
     return Share(session, add_public(session, found * (1 - 2 * flipped), flipped), scale=0, bound=1)

@@ -35,8 +35,8 @@ def floor(x: Share, bits: int) -> Protocol:
     recipe = Recipe("floor", [shape, shape], derived, lambda m: _derive(m, bits, cut), lanes=(*cut.lanes, 64, 64))
     (r, q), (shared, whole, table) = deal(session, recipe)
     (c,) = yield [Masked(x._like(x._ring + r, x.bound), protocol="floor")]
-    v = read(c, torch.zeros(1, dtype=torch.int64, device=c.device), [shared], q[..., None], cut)[..., 0]
-    (c2,) = yield [Masked(Share(session, v, scale=0, bound=256.0), 8, "floor")]
+    v = read(c, torch.zeros(1, dtype=torch.int64, device=c.device), [shared], cut)[..., 0]
+    (c2,) = yield [Masked(Share(session, v + q, scale=0, bound=256.0), 8, "floor")]
     turned = (c2 >> len(cut.digits)) & 1
     found = table.gather(-1, (c2 & (cut.half - 1))[..., None]).squeeze(-1)
     # borrowed is found, or its complement half a turn on

@@ -109,7 +109,7 @@ def watched_steps(
     lower = torch.tensor([theta + ((1 << words.drop) >> 1) for theta in thresholds])
     lower = lower if c.is_meta else lower.to(c.device)
 
-    (c2,) = yield [Masked(Share(session, read(c, lower, [digits], q, words), scale=0, bound=256.0), 8, "steps")]
+    (c2,) = yield [Masked(Share(session, read(c, lower, [digits], words) + q, scale=0, bound=256.0), 8, "steps")]
     bits = products = blank(small)
     if session.holds_shares:
         sign = (c[..., None] - lower) >> words.end

@@ -51,9 +51,9 @@ def truncated_step(x: Share, bits: int, words: Words) -> Protocol:
     offset = torch.full(shape, 1 << _OFFSET, dtype=torch.int64)
     (c,) = yield [Masked(x._like(add_public(session, x._ring, offset) + r, x.bound), protocol="truncated step")]
     lower = (1 << _OFFSET) + ((1 << words.drop) >> 1)
-    v = read(c, torch.tensor([lower], device="cpu" if c.is_meta else c.device), [digits], q, words)
+    v = read(c, torch.tensor([lower], device="cpu" if c.is_meta else c.device), [digits], words)
 
-    (c2,) = yield [Masked(Share(session, v, scale=0, bound=256.0), 8, "truncated step")]
+    (c2,) = yield [Masked(Share(session, v + q, scale=0, bound=256.0), 8, "truncated step")]
     bit = value = part = blank(shape)
     if session.holds_shares:
         at = (c2 & (words.half - 1))[..., None]

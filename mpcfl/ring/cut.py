@@ -101,14 +101,13 @@ def tables(r: torch.Tensor, cut: Cut) -> list[torch.Tensor]:
     return found
 
 
-def read(
-    c: torch.Tensor, lower: torch.Tensor, shared: Sequence[torch.Tensor], mask: torch.Tensor, cut: Cut
-) -> torch.Tensor:
-    """V + mask, (..., K), for the words d = c - lower of opened c (...) and public lower (K,): this party's share,
-    right modulo 2^(n + 1). shared: its shares of the tables of r (...), mask (..., K): of q."""
-    if c.is_meta or mask.is_meta:
-        return blank(mask.shape)
-    d, total, position = c[..., None] - lower, mask, cut.drop
+def read(c: torch.Tensor, lower: torch.Tensor, shared: Sequence[torch.Tensor], cut: Cut) -> torch.Tensor:
+    """V, (..., K), for the words d = c - lower of opened c (...) and public lower (K,): this party's share, right
+    modulo 2^(n + 1). `shared`: its shares of the tables of r (...)."""
+    if c.is_meta or shared[0].is_meta:
+        return blank((*c.shape, len(lower)))
+    d, position = c[..., None] - lower, cut.drop
+    total = torch.zeros_like(d)
     for table, (digits, lane, power) in zip(shared, cut.parts(), strict=True):
         places, start = [], 0
         for bits in digits:

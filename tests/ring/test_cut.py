@@ -33,18 +33,14 @@ def test_v_has_the_sign_of_the_difference_of_all_pairs_of_words(cut: Cut) -> Non
     every = torch.arange(1 << sum(cut.digits))
     r = every + (uniform(len(every)) << sum(cut.digits))  # what is above does not count
     r = (r << cut.drop) + (uniform(len(every)) & ((1 << cut.drop) - 1))
-    lower, mask = -(every << cut.drop), uniform(len(every), len(every))
+    lower = -(every << cut.drop)
     c = torch.zeros_like(every)  # d = c - lower
-    v = sum(
-        read(c, lower, part, share, cut) for part, share in zip(shared(tables(r, cut), cut), (mask, -mask), strict=True)
-    )
+    v = sum(read(c, lower, part, cut) for part in shared(tables(r, cut), cut))
     assert torch.equal(signs(v, cut), torch.sign(every - every[:, None]))
 
 
-@pytest.mark.parametrize("count", range(1, MOST + 1))
+@pytest.mark.parametrize("count", range(6, MOST + 1))
 def test_words_of_63_bits_that_differ_anywhere(count: int) -> None:
-    if count < 6:
-        pytest.skip("tables of so few digits are too long")
     cut = Cut(0, even(63, count))
     rng = np.random.default_rng(count)
     r = torch.from_numpy(rng.integers(0, 2**63, 16))
@@ -52,9 +48,7 @@ def test_words_of_63_bits_that_differ_anywhere(count: int) -> None:
     d = torch.stack([*other, torch.full_like(r, 2**63 - 1)])
     whole = tables(r, cut)
     for row in d:
-        v = sum(
-            read(row, torch.zeros(1, dtype=torch.int64), part, 0 * row[:, None], cut) for part in shared(whole, cut)
-        )
+        v = sum(read(row, torch.zeros(1, dtype=torch.int64), part, cut) for part in shared(whole, cut))
         assert torch.equal(signs(v[:, 0], cut), (row > r).to(torch.int64) - (row < r).to(torch.int64))
 
 
@@ -79,4 +73,4 @@ def test_digits_of_a_few_bits_are_cut_as_cheaply_as_can_be(count: int) -> None:
 def test_without_content_there_are_shapes_alone() -> None:
     cut = Cut(0, (3, 3))
     lower, part = torch.zeros(2, dtype=torch.int64), [blank((3, 2))]
-    assert read(blank((3,)), lower, part, blank((3, 2)), cut).shape == (3, 2)
+    assert read(blank((3,)), lower, part, cut).shape == (3, 2)
