@@ -80,6 +80,8 @@ def look() -> Iterator[Finding]:
     yield attempt("device", device, "pip install --force-reinstall torch")
     if (kernels := triton()) is not None:
         yield kernels
+    if (between := nccl()) is not None:
+        yield between
     yield attempt("gloo", gloo, "export GLOO_SOCKET_IFNAME=lo (Linux; lo0 on macOS), or name this host in /etc/hosts")
     yield attempt("loopback", loopback, "allow connections to 127.0.0.1 (firewall or sandbox)")
     yield attempt("chacha20", chacha20, "pip install --force-reinstall cryptography")
@@ -171,6 +173,24 @@ def triton() -> Finding | None:
         why = found = f"{type(error).__name__}: {error}".splitlines()[0]
     mend = "" if why is None else "pip install triton, and a C compiler beside it"
     return Finding("ok" if why is None else "missing", "triton", found, mend, optional=True)
+
+
+def nccl() -> Finding | None:
+    """Could openings go over NCCL? None where there is no GPU."""
+    try:
+        import torch
+
+        from mpcfl.world.nccl import why_no_nccl
+
+        if not torch.cuda.is_available():
+            return None
+        why = why_no_nccl()
+        if why is None:
+            version = ".".join(map(str, torch.cuda.nccl.version()))
+            return Finding("ok", "nccl", f'{version}, for [network] openings = "nccl"', optional=True)
+    except Exception as error:  # as in `attempt`
+        why = f"{type(error).__name__}: {error}".splitlines()[0]
+    return Finding("missing", "nccl", f'{why}: openings = "nccl" cannot be used, "tls" can', optional=True)
 
 
 def gloo() -> str:

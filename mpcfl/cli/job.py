@@ -82,6 +82,7 @@ class Job:
         check_metrics(self.model.name, self.evaluate.metrics, self.model.parameters.classes)
         self.select.check(self.model.name, self.model.parameters, self.solver.name, bool(self.checkpoint.every))
         self._check_roles()
+        self._check_openings()
         names = tuple(party.name for party in self.parties)
         for name in self.reveal.to:
             choice("[reveal] to", name, names)
@@ -117,6 +118,14 @@ class Job:
             )
         if not self.data_parties:
             raise JobError("no party has data", hint='give a party the role "data" and a table')
+
+    def _check_openings(self) -> None:
+        for name in self.compute_parties if self.network.openings == "nccl" else ():
+            if self.device_of(name) == "cpu":
+                raise JobError(
+                    f'[network] openings = "nccl" goes from GPU to GPU, and {name} computes on the CPU',
+                    hint='set device = "cuda" under [job], or leave openings out',
+                )
 
     def _general(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(General) if field.name != "model"}

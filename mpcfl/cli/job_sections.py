@@ -18,6 +18,7 @@ from mpcfl.models.metrics import METRICS
 from mpcfl.protocols.exponential import RANGES
 from mpcfl.solvers.penalty import NAMES as PENALTIES
 from mpcfl.world.device import WORDS as DEVICES
+from mpcfl.world.nccl import OPENINGS
 
 ROLES = ("data", "compute", "dealer")
 PARTITIONS = ("horizontal", "vertical")
@@ -195,6 +196,13 @@ class Network:
 
     encrypt: bool = True
     """TLS on every link. Say false only where nobody can read the wire: a dealer that can may recover data."""
+    openings: str = "tls"
+    """How compute parties send each other what is masked: "tls", as everything else; or "nccl", from GPU to GPU and in
+    the clear. Say "nccl" only where each has a GPU of its own in one cluster that all trust: whoever reads that network
+    and knows what the dealer knows reads the data, and whoever can change what is sent there changes the result."""
+
+    def __post_init__(self) -> None:
+        choice("[network] openings", self.openings, OPENINGS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -66,6 +66,7 @@ def run_party(
         credentials=credentials,
         pins=pins,
         device=device or job.device_of(roster.names[rank]),
+        openings=job.network.openings,
     ) as session:
         receivers = list(settings.to or default_receivers(session))
         writes = writes_output(receivers, roster.names)

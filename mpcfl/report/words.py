@@ -113,7 +113,13 @@ def threat_model(record: RunRecord) -> list[str]:
         f"As long as all parties follow the protocol, {alone}; {collusion}.",
         last,
     ]
-    if record.job.get("network", {}).get("encrypt") is False:
+    network = record.job.get("network", {})
+    if network.get("openings") == "nccl":
+        sentences.append(
+            "Masked values went over NCCL, in the clear: the above holds only if nobody, the dealer least of all, could"
+            " read or change what the GPUs of the compute parties sent each other."
+        )
+    if network.get("encrypt") is False:
         sentences.append(
             "TLS was off: the above holds only if nobody, the dealer least of all, could read the links between the "
             "compute parties."

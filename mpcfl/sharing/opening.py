@@ -79,7 +79,7 @@ def _sum_over_parties(session: Session, parts: list[torch.Tensor]) -> list[torch
     others = [rank for rank in session.roster.compute if rank != session.rank]
     buffer = _flatten(parts)
     expected = {rank: ((buffer.numel(),), torch.uint8) for rank in others}
-    received = session.exchange(dict.fromkeys(others, buffer), expected, on_device=True)
+    received = session.exchange_masked(dict.fromkeys(others, buffer), expected)
     return _add_up(parts, received, parts)
 
 
@@ -90,10 +90,10 @@ def _sum_by_stretches(session: Session, parts: list[torch.Tensor]) -> list[torch
     sends = {rank: _flatten(stretches[rank]) for rank in others}
     mine = stretches[session.rank]
     size = sum(part.numel() * part.element_size() for part in mine)
-    received = session.exchange(sends, dict.fromkeys(others, ((size,), torch.uint8)), on_device=True)
+    received = session.exchange_masked(sends, dict.fromkeys(others, ((size,), torch.uint8)))
     sums = _add_up(mine, received, mine)
     expected = {rank: ((sends[rank].numel(),), torch.uint8) for rank in others}
-    whole = session.exchange(dict.fromkeys(others, _flatten(sums)), expected, on_device=True)
+    whole = session.exchange_masked(dict.fromkeys(others, _flatten(sums)), expected)
     pieces = {rank: sums if rank == session.rank else _split(whole[rank], stretches[rank]) for rank in compute}
     return [torch.cat([pieces[rank][index] for rank in compute]) for index in range(len(parts))]
 

@@ -69,6 +69,10 @@ class Board:
         """Seconds since the last sign of life of `rank`."""
         return now - self._signs[rank].seen_at
 
+    def waits(self, rank: int) -> bool:
+        """Whether `rank` waits for somebody itself, as far as is known."""
+        return rank in self._signs and self._signs[rank].waits_for >= 0
+
     def chain(self, first: int) -> list[int]:
         """`first`, the party it waits for, the party that one waits for...: up to who waits for nobody, is unknown,
         or closes a circle."""

@@ -47,10 +47,20 @@ class Faults:
 
     def closed(self, peer: int) -> Lost:
         """The error for a data connection that closed: the pulse knows why, or will in a moment."""
+        self._hear_out(peer)
+        return self._found(Verdict(self._rank, peer, LEFT if peer in self._pulse.left else CLOSED))
+
+    def settle(self) -> None:
+        """Raise the fault that is known in a moment, if there is one."""
+        self._hear_out()
+        if self._pulse.failure is not None:
+            raise self._explain(self._pulse.failure)
+
+    def _hear_out(self, peer: int = -1) -> None:
+        """Leave the pulse a moment to learn of a fault, or that `peer` has left."""
         patience = time.monotonic() + _SETTLE
         while self._pulse.failure is None and peer not in self._pulse.left and time.monotonic() < patience:
             time.sleep(0.002)
-        return self._found(Verdict(self._rank, peer, LEFT if peer in self._pulse.left else CLOSED))
 
     def out_of_step(self, peer: int, wrong: str) -> MpcflError:
         """The error for a message of `peer` that is not the one due here."""

@@ -16,7 +16,9 @@ from mpcfl.errors import JobError
 from mpcfl.ring import product, waves
 from mpcfl.version import VERSION
 from mpcfl.world import _crypten
+from mpcfl.world.cluster import Cluster
 from mpcfl.world.device import device_of
+from mpcfl.world.nccl import OPENINGS, gpu_tag, nccl_group, require_nccl
 from mpcfl.world.party import Roster
 from mpcfl.world.rendezvous import open_store
 from mpcfl.world.session import Session
@@ -36,13 +38,15 @@ def join(
     credentials: Credentials | None = None,
     pins: Mapping[int, str] | None = None,
     device: str = "cpu",
+    openings: str = "tls",
 ) -> Iterator[Session]:
     """A session in the run that this process was started for; closed at the end, with the others told if it fails.
 
     `digest`: of what all parties must agree on besides the roster and the version of mpcfl. `timeout`: seconds that any
     wait may last. `credentials`, `pins`: see `mpcfl.world.tls`. `device`: where this party
-    computes or deals, see `mpcfl.world.device`; the others need not have the same.
-    SetupError: not started by torchrun, or a device that is not there. JobError: as many
+    computes or deals, see `mpcfl.world.device`; the others need not have the same. `openings`: "tls", or
+    "nccl": in the clear, from GPU to GPU, see `mpcfl.world.cluster`; the same at all parties.
+    SetupError: not started by torchrun, a device that is not there, or NCCL that cannot be used. JobError: as many
     processes as parties are needed. PartyError: a party did not come. AgreementError: a party runs another job.
     """
     size, rank = os.environ.get("WORLD_SIZE"), os.environ.get("RANK", "0")
@@ -51,13 +55,19 @@ def join(
             f"{size} processes were started for a job of {roster.size} parties ({', '.join(roster.names)})",
             hint=f"torchrun --nproc-per-node {roster.size} ... on one machine, or one process a party",
         )
+    if openings not in OPENINGS:
+        raise JobError(f"openings = {openings!r} is not known", hint='"tls", or "nccl" in a cluster that all trust')
     works = rank.isdecimal() and int(rank) in (*roster.compute, roster.dealer)
     place = device_of(device if works else "cpu")
     if place.type == "cuda":
         torch.cuda.set_device(place)
+    opens = openings == "nccl" and rank.isdecimal() and int(rank) in roster.compute
+    if opens:
+        require_nccl(roster.names[int(rank)], place)
     _crypten.load()  # seconds, in which nobody waits yet
     product.load(place)
     waves.load(place)
+    prefix = "/".join(["mpcfl", *(os.environ.get(f"TORCHELASTIC_{name}", "0") for name in ("RUN_ID", "RESTART_COUNT"))])
     store = open_store(int(rank) if rank.isdecimal() else 0, timeout, keeper=roster.names[0])
     mesh = Mesh.connect(
         store,
@@ -68,11 +78,14 @@ def join(
         encrypt=encrypt,
         credentials=credentials,
         pins=pins,
-        prefix="/".join(
-            ["mpcfl", *(os.environ.get(f"TORCHELASTIC_{name}", "0") for name in ("RUN_ID", "RESTART_COUNT"))]
-        ),
+        prefix=prefix,
     )
     session = Session(roster, int(rank), mesh, device=place)
     with session.closing():
-        session.agree(f"{VERSION}|{roster.names}|{[sorted(p.roles) for p in roster.parties]}|".encode() + digest)
+        roles = [sorted(party.roles) for party in roster.parties]
+        session.agree(f"{VERSION}|{openings}|{roster.names}|{roles}|".encode() + digest)
+        if opens:
+            session.cluster = Cluster(mesh, session.rank, len(roster.compute), place)
+            limit = 2 * timeout + 60  # the mesh ends a wait long before
+            session.cluster.start(nccl_group, store, f"{prefix}/cluster", tag=gpu_tag(place), limit=limit)
         yield session

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from mpcfl.errors import AgreementError, SetupError
 from mpcfl.ring.prg import CPU, Draw, Stream, derive
+from mpcfl.world.cluster import Cluster
 from mpcfl.world.footprint import Footprint
 from mpcfl.world.meter import Meter
 from mpcfl.world.party import Roster
@@ -48,6 +49,7 @@ class Session:
         self.dry_run = isinstance(wire, DryWire)
         self.device = META if self.dry_run or rank not in roster.compute else torch.device(device)
         self.own_device = torch.device(device) if self.is_compute or self.is_dealer else CPU
+        self.cluster: Cluster | None = None  # by which openings go, where all agreed that they do not go over the wire
         self._staging = None if self.dry_run or self.own_device == CPU else Staging(self.own_device)
         self.meter = Meter()
         self.footprint = Footprint()  # in a dry run
@@ -159,15 +161,31 @@ class Session:
         goes with the next one, or at `flush`. What arrives is on the CPU, or, `on_device`, on the
         party's device.
         """
-        payload = sum(tensor.numel() * tensor.element_size() for tensor in sends.values())
-        self.meter.count(rounds=rounds, messages=len(sends), payload=payload)
-        self.wire.phase = self.meter.phase_name
+        self._count(sends, rounds)
         if self._staging is not None and not receives and not rounds:
             self._staging.post(self.wire, sends)
             return {}
         if self._staging is not None:
             return self._staging.exchange(self.wire, sends, receives, on_device=on_device)
         return self.wire.exchange(sends, receives)
+
+    def exchange_masked(
+        self, sends: Mapping[int, torch.Tensor], receives: Mapping[int, Expected]
+    ) -> dict[int, torch.Tensor]:
+        """One round among all compute parties, of messages that are uniformly masked, from device to device.
+
+        They go over the wire, or in the clear by `cluster` (which wants all of them at all parties, or none).
+        """
+        if self.cluster is None:
+            return self.exchange(sends, receives, on_device=True)
+        self._count(sends, 1)
+        self.flush()
+        return self.cluster.exchange(sends, receives)
+
+    def _count(self, sends: Mapping[int, torch.Tensor], rounds: int) -> None:
+        payload = sum(tensor.numel() * tensor.element_size() for tensor in sends.values())
+        self.meter.count(rounds=rounds, messages=len(sends), payload=payload)
+        self.wire.phase = self.meter.phase_name
 
     def flush(self) -> None:
         """Send what is still to go."""
@@ -193,9 +211,13 @@ class Session:
         try:
             yield self
             self.flush()
+            if self.cluster is not None:
+                self.cluster.close()
         except BaseException as error:
             # A lost party has been named by the wire already, and the first abort counts.
             self.wire.abort(f"{type(error).__name__}, see what {self.name} itself says")
+            if self.cluster is not None:
+                self.cluster.abort()
             if isinstance(error, torch.OutOfMemoryError):
                 raise SetupError(
                     f"{self.name} ran out of memory on {self.own_device}",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
@@ -26,6 +26,7 @@ from mpcfl.world.wire import Expected
 
 _MOMENT = 20  # milliseconds between looks at the clock while a run ends
 _SPIN = 50e-6  # seconds of trying again before sleeping: below it, falling asleep costs more than it saves
+_NAPS = 50e-6, 1e-3  # seconds between looks at what does not wake anybody: the first, and the longest
 
 
 class Mesh:
@@ -135,6 +136,32 @@ class Mesh:
     def receive(self, peer: int, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
         """Receive one tensor of known shape and dtype."""
         return self.exchange({}, {peer: (shape, dtype)})[peer]
+
+    def wait_until(self, ready: Callable[[], bool], peers: Sequence[int], what: str) -> None:
+        """Wait for something beside the mesh that `peers` take part in; ends as a wait for their messages would.
+
+        `what` is quoted in errors, as in "waited for NCCL in round 12 (online)".
+        """
+        pulse, since = self._pulse, time.monotonic()
+        self._faults.occasion = f"waited for {what} in round {self.round} ({self.phase})"
+        patience, nap = time.perf_counter() + _SPIN, _NAPS[0]
+        try:
+            while not ready():
+                if time.perf_counter() < patience:
+                    continue
+                time.sleep(nap)
+                nap = min(2 * nap, _NAPS[1])
+                pulse.waits_for = min(peers, key=pulse.board.waits)  # who waits too holds nobody up
+                self._faults.check()
+                self._faults.judge(pulse.waits_for, since)
+        finally:
+            pulse.waits_for = -1
+        pulse.progress += 1
+
+    def settle(self) -> None:
+        """After something beside the mesh broke: PartyError if that was since a party is lost, as is known by now or
+        in a moment."""
+        self._faults.settle()
 
     def advance(self) -> None:
         """Say "I make progress" from long local work, which renews the others' waits; PartyError if the run is lost."""

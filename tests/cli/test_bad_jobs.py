@@ -138,6 +138,15 @@ def test_a_wrong_type_is_refused_by_name(change: dict[str, Any], words: str) -> 
             },
             "[evaluate] metrics: 'log_loss' is for two classes, not for 3",
         ),
+        ({"network__openings": "ncl"}, "did you mean 'nccl'?"),
+        (
+            {"network__openings": "nccl"},
+            '[network] openings = "nccl" goes from GPU to GPU, and north computes on the CPU',
+        ),
+        (
+            {"network__openings": "nccl", "job__device": "cuda", "parties__south__device": "cpu"},
+            "and south computes on the CPU",
+        ),
         ({"reveal__to": ["nroth"]}, "did you mean 'north'?"),
         ({"reveal__to": ["north", "north"]}, "[reveal] to: 'north' stands there twice"),
         ({"parties__north__key": "n.key"}, "[parties.north] key needs a certificate"),

@@ -122,7 +122,7 @@ def test_crypten_that_does_not_import_is_wrong(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_without_a_gpu_it_says_why_and_what_auto_takes() -> None:
     code, lines, _ = report()
-    assert code == 0 and "triton" not in lines
+    assert code == 0 and "triton" not in lines and "nccl" not in lines
     assert re.search(r"torch (has no CUDA|finds no GPU).* build of torch; \"auto\" takes cpu\)$", lines["device"])
 
 
@@ -137,6 +137,18 @@ def test_gpus_are_listed_with_their_memory_and_whether_kernels_run_on_them(monke
     assert slower["device"].endswith('"auto" takes cuda:0)')
     assert slower["triton"].startswith("missing") and "slower  -> pip install triton" in slower["triton"]
     assert fast["triton"].startswith("ok") and "kernels run (" in fast["triton"]
+
+
+def test_where_there_are_gpus_it_says_whether_openings_can_go_over_nccl(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mpcfl.ring._triton.why_not", lambda kind: None)
+    monkeypatch.setattr("torch.cuda.nccl.version", lambda: (2, 29, 3))
+    with simulated_cuda():
+        monkeypatch.setattr("torch.distributed.is_nccl_available", lambda: False)
+        code, without, _ = report()
+        monkeypatch.setattr("torch.distributed.is_nccl_available", lambda: True)
+        _, there, _ = report()
+    assert code == 0 and without["nccl"].startswith("missing") and "this build of torch has no NCCL" in without["nccl"]
+    assert there["nccl"].startswith("ok") and '2.29.3, for [network] openings = "nccl"' in there["nccl"]
 
 
 def test_a_gpu_that_adds_up_wrongly_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

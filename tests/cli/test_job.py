@@ -119,6 +119,13 @@ def test_the_digest_changes_with_everything_that_parties_must_agree_on(change: d
     assert Job.from_dict(tables(**change)).digest("1") != Job.from_dict(TABLES).digest("1")
 
 
+def test_all_must_open_the_same_way_and_a_checkpoint_does_not_mind() -> None:
+    gpus = tables(job__device="cuda", parties__east__device="cpu")  # the dealer opens nothing
+    by_tls, by_nccl = Job.from_dict(gpus), Job.from_dict(gpus | {"network": {"openings": "nccl"}})
+    assert by_tls.digest("1") != by_nccl.digest("1") and by_tls.task("1") == by_nccl.task("1")
+    assert (by_tls.network.openings, by_nccl.network.openings) == ("tls", "nccl")
+
+
 def test_each_party_may_work_on_another_device() -> None:
     """Also when it goes on from a checkpoint. That [job] names none but the CPU is for all to agree on."""
     plain, gpus = Job.from_dict(TABLES), Job.from_dict(tables(job__device="auto"))

@@ -1,6 +1,7 @@
 """What a compute party sees while a program runs is uniform, whatever the data are."""
 
 import os
+from typing import Any
 
 import pytest
 import torch
@@ -72,6 +73,29 @@ def test_all_that_a_compute_party_sees_is_uniform(data: str, parties: int, monke
             assert len(long) >= 7, "of each round one message and one value"
             for tensor in long:
                 assert uniformity([tensor]) > UNLIKELY
+
+
+@pytest.mark.parametrize("parties", PARTIES)
+@pytest.mark.parametrize("data", DATA)
+def test_all_that_can_be_read_where_openings_go_in_the_clear_is_uniform(
+    data: str, parties: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The messages of all compute parties; what they add up to is tested above."""
+    sent: dict[int, list[torch.Tensor]] = {}
+    original = Session.exchange_masked
+
+    def watched(session: Session, sends: dict[int, torch.Tensor], receives: Any) -> Any:
+        sent.setdefault(session.rank, []).append(next(iter(sends.values())).clone())
+        return original(session, sends, receives)
+
+    monkeypatch.setattr(Session, "exchange_masked", watched)
+    who = roster(parties, owners=parties + 2)
+    run_with_sessions(who, lambda session: program(session, DATA[data]))
+    assert set(sent) == set(who.compute)
+    for messages in zip(*sent.values(), strict=True):
+        if sum(message.numel() for message in messages) >= ENOUGH:
+            assert uniformity(messages) > UNLIKELY
+    assert uniformity([message for messages in sent.values() for message in messages]) > UNLIKELY
 
 
 @pytest.mark.parametrize("data", DATA)

@@ -50,6 +50,11 @@ def test_links_without_tls_are_named() -> None:
     assert "TLS" not in told(JOB)
 
 
+def test_openings_in_the_clear_are_named() -> None:
+    assert "over NCCL, in the clear" in told({**JOB, "network": {"openings": "nccl"}})
+    assert "NCCL" not in told({**JOB, "network": {"openings": "tls"}})
+
+
 def test_agreement_is_told_only_where_it_is_known() -> None:
     assert words.agreement(example(report={})) is None
     assert "within 3.6e-08 (relative)" in (words.agreement(example()) or "")

@@ -30,7 +30,7 @@ Program = Callable[[Mesh, Callable[[Any], None]], Any]
 
 # Processes are forked off a server that has imported torch once: as real as others, and there within milliseconds.
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["torch", "mpcfl.world.transport"])
+_processes.set_forkserver_preload(["torch", "mpcfl.models.training", "scipy.stats", "pytest"])
 
 
 @dataclass(frozen=True, slots=True)

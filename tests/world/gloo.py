@@ -1,0 +1,39 @@
+"""Gloo in the place of NCCL: groups of real processes on the CPU, as `mpcfl.world.cluster` takes them."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from mpcfl.world.cluster import Cluster
+from mpcfl.world.transport import Mesh
+
+CPU = torch.device("cpu")
+LIMIT = timedelta(seconds=5)
+_kept: list[
+    Any
+] = []  # Gloo cannot be aborted: a group that goes waits for LIMIT first, so that none goes before the end
+
+
+def gloo_group(store: Any, rank: int, size: int, limit: timedelta) -> Any:
+    """What `nccl_group` makes, of Gloo, on this machine."""
+    options = dist.ProcessGroupGloo._Options()
+    options._devices = [dist.ProcessGroupGloo.create_device(hostname="127.0.0.1")]
+    options._timeout = LIMIT
+    _kept.append(dist.ProcessGroupGloo(store, rank, size, options))
+    return _kept[-1]
+
+
+def cluster_of(
+    mesh: Mesh, size: int, make: Any = gloo_group, *, device: torch.device = CPU, tag: bytes | None = None
+) -> Cluster:
+    """Of the parties of a `tests.world.crew`, ranks 0 to size - 1."""
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store = dist.TCPStore(host, port, len(mesh.names), False, timedelta(seconds=30), wait_for_workers=False)
+    cluster = Cluster(mesh, mesh.rank, size, device)
+    cluster.start(make, store, "cluster", tag=tag or bytes([mesh.rank] * 32), limit=60.0)
+    return cluster
