@@ -31,7 +31,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from mpcfl.ring import _draw_elsewhere, opened, prg, product, waves
+from mpcfl.ring import _draw_elsewhere, _kept, opened, prg, product, waves
 from mpcfl.ring.blank import Blank
 
 DEVICES = 2
@@ -110,7 +110,8 @@ def _finish(stream: Stream, until: int) -> None:
     stream.pending = [copy for copy in stream.pending if copy.tick >= until]
     for copy in done:
         if copy.target is not None:
-            copy.target.copy_(copy.content)
+            with torch.inference_mode():  # the device does it, in whatever mode the host is by then
+                copy.target.copy_(copy.content)
         elif not torch.equal(copy.source, copy.content):
             raise RuntimeError("simulated CUDA: pinned memory was changed while a copy from it was under way")
 
@@ -229,10 +230,14 @@ def _run(name: str, func: Callable[..., Any], args: list[Any], kwargs: dict[str,
         crossings["to the host, waiting"] += 1
         current_stream().synchronize()
     result = func(*tree_map(_bare, args), **tree_map(_bare, kwargs))
+    if name == "__setitem__":
+        _require_not_kept(name, ours[0])
     if wanted is not None and torch.device(wanted).type != "cuda":
         return result
     if isinstance(result, torch.Tensor) and any(result is tensor.inner for tensor in ours):
-        return next(tensor for tensor in ours if result is tensor.inner)  # in place
+        changed = next(tensor for tensor in ours if result is tensor.inner)
+        _require_not_kept(name, changed)
+        return changed
     if not any(isinstance(leaf, torch.Tensor) for leaf in tree_leaves(result)):
         return result
     return tree_map(lambda part: OnDevice.of(part, device) if isinstance(part, torch.Tensor) else part, result)
@@ -250,6 +255,12 @@ def _bare(value: Any) -> Any:
 def _answer(name: str, tensor: OnDevice) -> Any:
     device = _device_of(tensor)
     return {"device": device, "is_cuda": True, "get_device": device.index}.get(name, False)
+
+
+def _require_not_kept(name: str, changed: OnDevice) -> None:
+    """Digits that are kept of a matrix would be wrong after it, and torch does not count changes in inference mode."""
+    if changed in _kept._kept and changed.inner.is_inference():
+        raise RuntimeError(f"simulated CUDA: {name} changes in place a matrix of which digits are kept")
 
 
 def _require_visible(tensor: OnDevice) -> None:
@@ -415,7 +426,6 @@ def simulated_cuda() -> Iterator[None]:
         for name, value in cuda.items():
             stack.enter_context(patch.object(torch.cuda, name, value))
         stack.enter_context(patch.object(product, "_load", _products(product._load)))
-        stack.enter_context(patch.object(product, "keep", lambda a, bits=64: a))
         stack.enter_context(patch.object(waves, "_load", _waves(waves._load)))
         stack.enter_context(patch.object(opened, "_load", lambda kind: opened.Plain()))
         stack.enter_context(patch.object(_draw_elsewhere, "filling", lambda kind: _fill))

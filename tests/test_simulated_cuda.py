@@ -154,3 +154,12 @@ def test_a_stream_waits_for_another_before_it_uses_what_that_one_makes() -> None
 
 def test_memory_is_what_it_says() -> None:
     assert torch.cuda.mem_get_info() == (MEMORY, MEMORY)
+
+
+def test_a_matrix_of_which_digits_are_kept_is_not_changed_in_place() -> None:
+    with torch.inference_mode():
+        free, kept = there(), product.keep(there())
+        free += 1
+        for change in (lambda: kept.add_(1), lambda: kept.__setitem__(0, 1)):
+            with pytest.raises(RuntimeError, match="changes in place a matrix of which digits are kept"):
+                change()

@@ -1,7 +1,8 @@
 """Digits of matrices that are multiplied again and again, kept beside them.
 
 Keys are tensors themselves, by identity, held weakly: digits go when their tensor goes, and no other tensor ever finds
-them, whatever address it gets. A tensor that was changed in place since then is split anew.
+them, whatever address it gets. A tensor that was changed in place since then is split anew; of tensors of inference
+mode torch does not count the changes, and those that are kept have none (the simulated device of the tests watches).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def keep(a: torch.Tensor, digits: int = DIGITS) -> None:
     """Digits of `a` (n, k), once made, stay as long as it does: as many bytes again, or twice as many where it is used
     on both sides."""
     with _lock:
-        _kept[a] = _Kept(digits, a._version)
+        _kept[a] = _Kept(digits, _version(a))
 
 
 def digits_of(a: torch.Tensor, side: bool, transposed: bool) -> Digits:
@@ -43,8 +44,12 @@ def digits_of(a: torch.Tensor, side: bool, transposed: bool) -> Digits:
         kept = _kept.get(a)
     if kept is None:
         return _digits.digits_of(rows, left=side)
-    if kept.version != a._version:
-        kept.version, kept.made = a._version, {}
+    if kept.version != (version := _version(a)):
+        kept.version, kept.made = version, {}
     if (side, transposed) not in kept.made:
         kept.made[side, transposed] = _digits.digits_of(rows, left=side, digits=kept.digits)
     return kept.made[side, transposed]
+
+
+def _version(a: torch.Tensor) -> int:
+    return 0 if a.is_inference() else int(a._version)

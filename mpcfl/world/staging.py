@@ -33,7 +33,8 @@ class _Buffer:
             self.busy.synchronize()
             self.busy = None
         if self.memory.numel() < size:
-            self.memory = torch.empty(size, dtype=torch.uint8, pin_memory=True)
+            with torch.inference_mode(False):  # it is written in protocols and outside of them
+                self.memory = torch.empty(size, dtype=torch.uint8, pin_memory=True)
         return self.memory[:size]
 
 

@@ -61,6 +61,15 @@ def total(k_owners: int, name: str) -> torch.Tensor:
     return sum(tensors(k)[name].double() for k in range(k_owners))  # type: ignore[return-value]
 
 
+def test_results_can_be_trained_further() -> None:
+    """Protocols run in torch's inference mode; a model that is made of their results must not be bound by it."""
+    results, _ = each(roster(2, owners=3), lambda s, k: aggregate(s, None if k is None else {"w": torch.ones(3)}))
+    for result in results:
+        weights = result["w"].requires_grad_()
+        (weights * weights).sum().backward()
+        assert weights.grad.tolist() == [6.0] * 3
+
+
 # -- sums --------------------------------------------------------------------------------------------------------------
 
 
