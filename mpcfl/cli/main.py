@@ -36,11 +36,11 @@ def guarded(command: Callable[[], int]) -> int:
         return 0
 
 
-def party_main(job_path: str, record_path: str) -> int:
+def party_main(job_path: str, record_path: str, device: str | None = None) -> int:
     """One party of `mpcfl simulate`."""
     from mpcfl.cli.train import party_process
 
-    return guarded(lambda: party_process(job_path, record_path))
+    return guarded(lambda: party_process(job_path, record_path, device))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("simulate", help="run every party of a job as a process on this machine")
     command.add_argument("job", metavar="JOB.toml")
     command.add_argument("--out", metavar="DIR", help="write model, card, ledger and report here")
+    command.add_argument("--device", metavar="DEVICE", help="cpu, cuda, cuda:N or auto: before what the job says")
     command.set_defaults(run=_simulate)
 
     command = commands.add_parser("train", help="run one party of a job (under torchrun, or with --party)")
@@ -99,15 +100,18 @@ def _simulate(options: argparse.Namespace) -> int:
 
     if options.out is not None:
         check_folder(options.out)
-    return _simulated(options.job, options.out)
+    return _simulated(options.job, options.out, options.device)
 
 
-def _simulated(job: str | Path, out: str | Path | None) -> int:
+def _simulated(job: str | Path, out: str | Path | None, device: str | None = None) -> int:
     from mpcfl.cli.simulate import simulate
+    from mpcfl.cli.train import require_device
     from mpcfl.report.output import write_run
     from mpcfl.report.terminal import summary
 
-    record = simulate(job)
+    if device is not None:
+        require_device(device)
+    record = simulate(job, device)
     files = write_run(out, record) if out is not None else []
     print(summary(record, files), end="")
     return 0

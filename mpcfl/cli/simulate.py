@@ -34,8 +34,9 @@ class Failed(MpcflError):
         self.exit_code = code
 
 
-def simulate(job_path: str | Path) -> RunRecord:
-    """Run all parties of a job here and return the record, with the error against plaintext training.
+def simulate(job_path: str | Path, device: str | None = None) -> RunRecord:
+    """Run all parties of a job here and return the record, with the error against plaintext training. `device`: where
+    all of them work, whatever the job says.
 
     Raises what the first party to fail exits with, as `Failed`; the others' messages are left out.
     """
@@ -43,14 +44,15 @@ def simulate(job_path: str | Path) -> RunRecord:
     facts = local_facts(job)  # bad tables and schemas are reported once, before any process starts
     with tempfile.TemporaryDirectory(prefix="mpcfl-") as folder:
         record_path = Path(folder) / "record.json"
-        _run_all(job, str(job_path), str(record_path), folder)
+        _run_all(job, [str(job_path), str(record_path), *([device] if device else [])], folder)
         fields = json.loads(record_path.read_text())
     fields["coef"], fields["features"] = np.array(fields["coef"]), tuple(fields["features"])
     _add_twin(fields, job, facts)
     return RunRecord(**fields)
 
 
-def _run_all(job: Job, job_path: str, record_path: str, folder: str) -> None:
+def _run_all(job: Job, arguments: list[str], folder: str) -> None:
+    """`arguments`: those of `party_main`."""
     names = job.ranks
     port = _free_port()
     threads = max(1, (os.cpu_count() or 1) // len(names))
@@ -68,7 +70,7 @@ def _run_all(job: Job, job_path: str, record_path: str, folder: str) -> None:
             "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
         }
         program = "import sys; from mpcfl.cli.main import party_main; sys.exit(party_main(*sys.argv[1:]))"
-        command = [sys.executable, "-c", program, job_path, record_path]
+        command = [sys.executable, "-c", program, *arguments]
         show_progress = rank == 0 and sys.stderr.isatty()
         parties.append(subprocess.Popen(command, env=environment, stderr=None if show_progress else log, text=True))
     try:

@@ -39,8 +39,8 @@ Deliver = Callable[[RunRecord], None]
 
 def train_command(job_path: str, *, out: str | None, party: str | None, device: str | None = None) -> int:
     """Run one party; 0 if all went well. Errors are raised, and the other parties told that this one stopped."""
-    if device is not None and not re.fullmatch(DEVICES, device):
-        raise JobError(f"--device {device}: no such device", hint="cpu, cuda, cuda:N or auto")
+    if device is not None:
+        require_device(device)
 
     def deliver(record: RunRecord) -> None:
         files = write_run(out, record) if out is not None else []
@@ -48,6 +48,12 @@ def train_command(job_path: str, *, out: str | None, party: str | None, device: 
 
     run_party(Job.load(job_path), deliver, party=party, out=out, device=device)
     return 0
+
+
+def require_device(device: str) -> None:
+    """JobError where --device is no device."""
+    if not re.fullmatch(DEVICES, device):
+        raise JobError(f"--device {device}: no such device", hint="cpu, cuda, cuda:N or auto")
 
 
 def run_party(
@@ -149,8 +155,8 @@ def dump(record: RunRecord, path: str) -> None:
     Path(path).write_text(json.dumps(fields))
 
 
-def party_process(job_path: str, record_path: str) -> int:
+def party_process(job_path: str, record_path: str, device: str | None = None) -> int:
     """What `mpcfl simulate` starts for each party."""
-    run_party(Job.load(job_path), lambda record: dump(record, record_path))
+    run_party(Job.load(job_path), lambda record: dump(record, record_path), device=device)
     sys.stdout.flush()
     return 0

@@ -36,8 +36,20 @@ def test_a_gpu_that_is_not_there_ends_a_party_before_it_waits_for_anybody(
 def test_a_device_that_is_no_device_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_tables(tmp_path)
     job = write_job(tmp_path, tables())
-    assert main(["train", str(job), "--party", "north", "--device", "gpu"]) == 2
-    assert capsys.readouterr().err.startswith("mpcfl: --device gpu: no such device\n  hint: cpu, cuda, cuda:N or auto")
+    for command in (["train", "--party", "north"], ["simulate"]):
+        assert main([command[0], str(job), *command[1:], "--device", "gpu"]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("mpcfl: --device gpu: no such device\n  hint: cpu, cuda, cuda:N or auto")
+
+
+@without_gpu
+def test_a_simulation_puts_all_parties_on_the_device_that_it_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_tables(tmp_path)
+    assert main(["simulate", str(write_job(tmp_path, tables())), "--device", "cuda"]) == 4
+    said = capsys.readouterr().err
+    assert 'mpcfl: device = "cuda": ' in said and "the simulation stopped: north failed (exit code 4)" in said
 
 
 @without_gpu
