@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
 from mpcfl.errors import AgreementError
@@ -49,7 +50,7 @@ class Request:
         if self.kind == "square":
             return Recipe("crypten square", shapes, shapes, lambda m: [m[0] * m[0]])
         if self.kind == "binary":
-            shape = tuple(torch.broadcast_shapes(*shapes))
+            shape = np.broadcast_shapes(*shapes)
             return Recipe("crypten binary triple", shapes, [shape], lambda m: [m[0] & m[1]], xor=True)
         if self.kind == "wraps":
             return Recipe("crypten wraps", shapes, shapes, lambda m: [_wraps(m)], apart=True)
@@ -65,7 +66,7 @@ class Request:
 
     def _result_shape(self) -> Shape:
         if self.operation == "mul":
-            return tuple(torch.broadcast_shapes(*self.shapes))
+            return np.broadcast_shapes(*self.shapes)
         a, b = (blank(shape) for shape in self.shapes)
         return tuple(self._bilinear(a, b).shape)
 

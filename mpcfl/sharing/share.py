@@ -164,7 +164,7 @@ def add_public(session: Session, ring: torch.Tensor, public: torch.Tensor | int)
     if session.rank == 0 or session.device.type == "meta":
         return ring + (public.to(ring.device) if isinstance(public, torch.Tensor) else public)
     if isinstance(public, torch.Tensor) and public.shape != ring.shape:
-        return ring.expand(torch.broadcast_shapes(ring.shape, public.shape))
+        return ring.expand(np.broadcast_shapes(ring.shape, public.shape))  # torch's own would import sympy, here
     return ring
 
 

@@ -1,12 +1,11 @@
 """Parties of a job as real processes that run `mpcfl train`, and what each said and exited with.
 
-They are forked off a server that has imported everything once, so a run takes two seconds and not eight. A fault can be
-put into one of them: a signal to itself, or sleep, at a place in the program (`PLACES`).
+They are forked (`tests/forked.py`), so a run takes a second and not eight. A fault can be put into one of them: a
+signal to itself, or sleep, at a place in the program (`PLACES`).
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import socket
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import load_diabetes
 
+from tests.forked import processes
 from tests.simulated_cuda import simulated_cuda
 
 OWNERS = ("north", "south", "east")  # by rank: two compute parties and the dealer, each with data
@@ -43,9 +43,6 @@ MOMENTS: dict[str, tuple[str, str, object]] = {
     "a checkpoint is written": ("mpcfl.sharing.sealed", "_sync", None),
 }
 """Moments of a run that keeps checkpoints, in the same form."""
-
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["mpcfl.cli.main", "mpcfl.cli.train", "sklearn.datasets", "pytest"])
 
 
 @dataclass(frozen=True)
@@ -127,7 +124,7 @@ def train(
             size = str(len(names) if world_size is None else world_size)
             environment |= {"RANK": str(rank), "WORLD_SIZE": size, "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": size}
         own_fault = fault if fault is not None and fault.party == name else None
-        process = _processes.Process(
+        process = processes().Process(
             target=_party, args=(argv, environment, str(folder / f"{name}.log"), own_fault, name in simulated)
         )
         process.start()

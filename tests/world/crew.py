@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import time
@@ -20,6 +19,7 @@ import torch.distributed as dist
 from mpcfl.errors import MpcflError
 from mpcfl.world.tls import Credentials
 from mpcfl.world.transport import Mesh
+from tests.forked import processes
 
 NAMES = ("north", "south", "east", "west", "centre")
 # As in a run with two compute parties, a dealer and an owner: dealer and owner are linked with compute parties only.
@@ -27,10 +27,6 @@ DEALT = frozenset(frozenset(pair) for pair in ((0, 1), (0, 2), (0, 3), (1, 2), (
 _HEARING = 30.0
 
 Program = Callable[[Mesh, Callable[[Any], None]], Any]
-
-# Processes are forked off a server that has imported torch once: as real as others, and there within milliseconds.
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["torch", "mpcfl.models.training", "scipy.stats", "pytest"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +93,23 @@ def crew(
 
     `certificates` are the paths of certificate and key, by rank.
     """
+    forked = processes()
     store = dist.TCPStore("127.0.0.1", 0, size, True, timedelta(seconds=30), wait_for_workers=False)
     listed = list(programs) if isinstance(programs, Sequence) else [programs] * size
-    processes: dict[int, BaseProcess] = {}
+    started: dict[int, BaseProcess] = {}
     pipes: dict[int, Connection] = {}
     for rank, program in enumerate(listed):
         if program is None:
             continue
-        pipes[rank], theirs = _processes.Pipe()
+        pipes[rank], theirs = forked.Pipe()
         extra = {"links": everybody, "timeout": timeout} | common | (settings(rank) if settings else {})
-        processes[rank] = _processes.Process(target=_party, args=(program, rank, size, store.port, extra, theirs))
-        processes[rank].start()
+        started[rank] = forked.Process(target=_party, args=(program, rank, size, store.port, extra, theirs))
+        started[rank].start()
         theirs.close()
     try:
-        yield Crew(store, processes, pipes)
+        yield Crew(store, started, pipes)
     finally:
-        for process in processes.values():
+        for process in started.values():
             process.kill()
             process.join()
             process.close()
