@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from measuring.attacks.crypten_views import BITS, views
 from measuring.attacks.recorded import ROLES, TRAININGS, masks_of_the_dealer, recorded
 from measuring.attacks.run import attack
+from measuring.attacks.subtracting import sums_of
 from measuring.real import load
 from measuring.rows import Row
 
@@ -76,24 +77,6 @@ def of_classic(x: Array, y: Array, iterations: int) -> Row:
         errors.append(np.abs(_statistics(*sums_of(weights, gradients), len(own)) - _true(own, target)))
     off = np.concatenate(errors)
     return {**row, "recovered": int((off < WITHIN).sum()), "of": off.size, "off": float(np.median(off))}
-
-
-def sums_of(weights: Array, gradients: Array) -> tuple[Array, Array]:
-    """(G (d + 1, d + 1), h (d + 1,)) of gradients (T, d + 1) = weights (T, d + 1) @ G - h, of all symmetric G that fit
-    the smallest; what noise there is lies 10^-9 below the gradients."""
-    t, d = weights.shape
-    upper = [(i, j) for i in range(d) for j in range(i, d)]
-    system = np.zeros((t, d, len(upper) + d))
-    for k, (i, j) in enumerate(upper):
-        system[:, j, k] += weights[:, i]
-        if i != j:
-            system[:, i, k] += weights[:, j]
-    system[:, range(d), range(len(upper), len(upper) + d)] = -1.0
-    found = np.linalg.lstsq(system.reshape(t * d, -1), gradients.reshape(-1), rcond=1e-9)[0]
-    gram = np.zeros((d, d))
-    for value, (i, j) in zip(found, upper, strict=False):
-        gram[i, j] = gram[j, i] = value
-    return gram, found[len(upper) :]
 
 
 def _statistics(gram: Array, h: Array, n: int) -> Array:

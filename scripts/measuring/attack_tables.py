@@ -120,6 +120,25 @@ def inversion_table(rows: Sequence[Row]) -> str:
     return table([*head, "what members risked"], lines)
 
 
+def differencing_table(rows: Sequence[Row]) -> str:
+    """A line an attacker and table, a column so many published digits."""
+    found = [row for row in rows if row["figure"] == "differencing" and "error" in row]
+    digits = sorted({row["digits"] for row in found}, reverse=True)
+    lines: dict[str, list[str]] = {}
+    for row in found:
+        name = row["case"].removesuffix(f", {row['digits']} digits").replace(f"{row['model']}, {row['knows']}, ", "")
+        key = "|".join((row["model"], row["knows"], str(row["models"]), name))
+        cells = lines.setdefault(key, [*key.split("|"), *[""] * len(digits)])
+        cells[4 + digits.index(row["digits"])] = f"{row['recovered']} of {row['of']}, error {_times(row['error'])}"
+    blank = [[row["case"], f"not measured: {row['not_measured']}"] for row in rows if _not_measured(row)]
+    head = ["model", "knows", "models", "rows", *(f"{count} digits" for count in digits)]
+    return table(head, [*lines.values(), *([*cells, *[""] * (len(head) - 2)] for cells in blank)])
+
+
+def _not_measured(row: Row) -> bool:
+    return row["figure"] == "differencing" and "not_measured" in row
+
+
 def recovered(row: Row) -> str:
     """221 of 221 rows; nothing where nothing was tried."""
     return f"{row['recovered']:,} of {row['of']:,} {row['unit']}" if "recovered" in row else ""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from measuring.attack_tables import (
+    differencing_table,
     gradients_table,
     inversion_table,
     key_holder_table,
@@ -92,6 +93,7 @@ BLOCKS: dict[str, Callable[[Sequence[Row]], str]] = {
     "views": views_table,
     "membership": membership_table,
     "model-inversion": inversion_table,
+    "differencing": differencing_table,
 }
 
 

@@ -39,7 +39,7 @@ SLOW = [
     for case in (
         ("linear", "horizontal", 3, 2),
         ("linear", "vertical", 3, 0),
-        ("linear", "horizontal", 5, 1),
+        ("linear", "horizontal", 4, 1),
         ("logistic", "horizontal", 3, 0),
         ("logistic", "vertical", 3, 2),
     )

@@ -157,6 +157,57 @@ def test_auc_is_the_chance_that_a_member_scores_higher(scripts: Any) -> None:
     assert auc(np.array([0.0, 2.0]), np.array([1.0, 1.0])) == 0.5
 
 
+@pytest.mark.parametrize("model", ["linear", "logistic"])
+def test_who_knows_all_other_rows_has_the_row_in_one_model_and_who_knows_half_has_it_not_in_two(
+    scripts: Any, model: str
+) -> None:
+    differencing = scripts("attacks.differencing")
+    made = differencing.published(model, 40, 20, 1)
+    row = differencing.measured(model, made, differencing.ALL, 9)
+    assert (row["recovered"], row["of"], row["models"]) == (20, 20, 1) and row["error"] < 1e-6 and row["off"] < 1e-6
+    row = differencing.measured(model, made, differencing.HALF, 9)
+    assert (row["recovered"], row["models"]) == (0, 2) and 0.1 < row["error"] < 1
+
+
+def test_fewer_digits_hide_single_rows_of_many_but_not_those_that_are_far_out(scripts: Any) -> None:
+    differencing = scripts("attacks.differencing")
+    few, many, far = (
+        differencing.measured("linear", differencing.published("linear", n, 40, 1, far=far), differencing.ALL, 3)
+        for n, far in ((40, 1.0), (440, 1.0), (440, 5.0))
+    )
+    assert few["recovered"] > 15 and many["recovered"] < 4 and far["recovered"] > 20
+    assert all(abs(row["score_lost"]) < 1e-4 for row in (few, many, far)), "and cost nothing of R^2"
+
+
+def test_d_plus_2_runs_with_own_rows_of_ones_choice_give_the_sums_of_squares_of_all_others(scripts: Any) -> None:
+    differencing, subtracting = scripts("attacks.differencing"), scripts("measuring.attacks.subtracting")
+    (one,) = differencing.published("linear", 40, 1, 1, runs=12)
+    others = np.c_[one.x, np.ones(40)]
+    for runs, close in ((12, True), (11, False)):
+        _, (gram, h) = subtracting.by_own_rows(one.model, one.changed[:runs], one.without)
+        assert np.allclose(gram, others.T @ others, atol=1e-6) == np.allclose(h, others.T @ one.y, atol=1e-6) == close
+    row = differencing.measured("linear", [one], differencing.NONE, 9)
+    assert (row["recovered"], row["models"]) == (1, 13) and row["error"] < 1e-5
+
+
+def test_rows_of_one_owner_are_hidden_in_their_weighted_mean(scripts: Any) -> None:
+    differencing, subtracting = scripts("attacks.differencing"), scripts("measuring.attacks.subtracting")
+    (one,) = differencing.published("linear", 40, 1, 1, hidden=3)
+    found, _ = subtracting.row_of(
+        one.model, one.weights, subtracting.by_rows(one.model, one.weights, one.x[3:], one.y[3:])
+    )
+    off = one.y[:3] - one.x[:3] @ one.weights[:-1] - one.weights[-1]
+    assert np.allclose(found, off @ one.x[:3] / off.sum())
+    assert differencing.measured("linear", [one], differencing.ALL, 9)["error"] > 0.1
+
+
+def test_weights_that_mpcfl_reveals_give_the_row_too(scripts: Any) -> None:
+    differencing = scripts("attacks.differencing")
+    made = differencing.published("linear", 40, 1, 3, system="mpcfl")
+    row = differencing.measured("linear", made, differencing.ALL, 9)
+    assert row["recovered"] == 1 and row["error"] < 0.01
+
+
 def test_a_missing_column_follows_from_weights_where_the_target_does(scripts: Any) -> None:
     """y = 3 x0 + x1 without noise: x0 is what is left of y. With weights of 0 it is what the prior says."""
     outputs, rng = scripts("measuring.attacks.outputs"), np.random.default_rng(2)

@@ -10,4 +10,6 @@ A row of results/attacks.jsonl has, besides what `measuring.rows` lists,
     bytes_p, positions_p, told_linear, told_forest      of the tests in `measuring.attacks.telling`
     auc, auc_margin     of membership inference: the mean, and half its 95 % interval; `score_others`: R^2 or accuracy
     r2_members, r2_others (and .._without)      of model inversion; `risk`: what members lost by taking part
+    models, digits      of differencing: so many published models, of so many significant digits; `off`: |found - true|
+                of the target, the median; `score_lost`: R^2 or accuracy that the digits left out cost, the mean
 """

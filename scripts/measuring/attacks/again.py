@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attacks import gradients, membership, seed, views
+from attacks import differencing, gradients, membership, seed, views
 
 from measuring.attacks.outputs import Model
 from measuring.attacks.recorded import TRAININGS
@@ -15,7 +15,7 @@ from measuring.rows import Row
 
 
 def attacks_again() -> Iterator[Row]:
-    """Rows that were recovered, what each party sees of a run, and one AUC."""
+    """Rows that were recovered, what each party sees of a run, one AUC, and rows that were subtracted."""
     yield {**seed.searched(SEED, seed.REDUCED, seed.TRIALS)[1], "figure": "seed"}
     for model in gradients.DATA:
         for row in gradients.of_classic(model, "fedsgd", 1, gradients.BATCHES[1], SEED):
@@ -28,3 +28,5 @@ def attacks_again() -> Iterator[Row]:
     y, n = (y - y.mean()) / y.std(), membership.MEMBERS[0]
     row = membership.measured(Model("linear", 10.0), x, y, n, membership.TRIALS["linear"], SEED)
     yield {**row, "figure": "membership"}
+    made = differencing.published("linear", differencing.ROWS[0], differencing.TRIALS, SEED)
+    yield {**differencing.measured("linear", made, differencing.ALL, 9), "figure": "differencing"}

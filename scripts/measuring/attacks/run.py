@@ -13,7 +13,7 @@ from measuring.table import line
 
 SEED = 20240607
 FILE = "attacks.jsonl"
-FIGURES = ("seed", "key holder", "gradients", "views", "membership", "model inversion")
+FIGURES = ("seed", "key holder", "gradients", "views", "membership", "model inversion", "differencing")
 """In the order of the file."""
 
 

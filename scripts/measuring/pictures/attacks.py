@@ -92,6 +92,28 @@ def draw_outputs(rows: Sequence[Row], path: Path) -> None:
         note(figure, "bars: 95 % of the mean over random splits; rows 'membership' of attacks.jsonl")
 
 
+def draw_differences(rows: Sequence[Row], path: Path) -> None:
+    """Figure "differencing": errors of a row that was subtracted, against the digits of the weights."""
+    found = [row for row in pick(rows, figure="differencing", rows_of_owner=1) if "system" not in row]
+    with picture(path, 2, sharey=True) as (figure, panels):
+        for panel, model in zip(panels, ("linear", "logistic"), strict=True):
+            own = [row for row in found if row["model"] == model]
+            most = max(row["rows"] for row in own)
+            lines = dict.fromkeys((row["models"], row["rows"], row["far"]) for row in own)
+            shown = [line for line in lines if line[0] == 1 or line[1] == most]
+            for mark, (models, n, far) in zip(SERIES, shown, strict=False):
+                line = [row for row in own if (row["models"], row["rows"], row["far"]) == (models, n, far)]
+                words = {1: "all", 2: "half"}.get(models, f"none, {models} models") + f", n = {n}"
+                words += f", {far:g} times as far out" if far > 1 else ""
+                panel.plot([row["digits"] for row in line], [row["error"] for row in line], **mark.line(label=words))
+            panel.axhline(1, color=INK, lw=1.0, ls="--")
+            panel.set(yscale="log", xlim=(9.3, 1.7), xticks=[9, 6, 4, 3, 2], xlabel="digits of the published weights")
+            panel.legend(title="knows of the other rows", title_fontsize=8, loc="lower right")
+        panels[0].set(title="Least squares, diabetes (d = 10)", ylabel="error, of that of guessing (median)")
+        panels[1].set(title="Logistic, breast cancer (d = 10)")
+        note(figure, "dashes: guessing the mean; at 10: 10 or more; rows 'differencing' of attacks.jsonl")
+
+
 def _with_margins(panel: Any, line: Sequence[tuple[float, float, float]], style: dict[str, Any]) -> None:
     x, y, margin = zip(*line, strict=True)
     panel.errorbar(x, y, yerr=margin, elinewidth=0.9, capsize=2.5, **style)
@@ -105,5 +127,6 @@ PICTURES: Mapping[str, Mapping[str, Draw]] = {
     "gradients": _ROWS,
     "views": {"attack_views": draw_views},
     "membership": {"attack_membership": draw_outputs},
+    "differencing": {"attack_differencing": draw_differences},
 }
 """What is drawn, by name, when the rows of a figure are new."""
