@@ -23,6 +23,7 @@ from sklearn.datasets import load_diabetes
 
 from tests.forked import processes
 from tests.simulated_cuda import simulated_cuda
+from tests.world.gloo import gloo_for_nccl
 
 OWNERS = ("north", "south", "east")  # by rank: two compute parties and the dealer, each with data
 FEATURES = tuple(load_diabetes().feature_names)
@@ -110,9 +111,10 @@ def train(
     world_size: int | None = None,
     limit: float = LIMIT,
     simulated: Sequence[str] = (),
+    gloo: bool = False,
 ) -> dict[str, Ended]:
     """Run every party; `jobs` may differ by party, `by_name` starts with --party instead of torchrun's variables.
-    simulated: the parties whose machines have GPUs, simulated ones."""
+    simulated: the parties whose machines have GPUs, simulated ones; gloo: between those it takes the place of NCCL."""
     folder = next(iter(jobs.values())).parent if isinstance(jobs, Mapping) else jobs.parent
     port = free_port()
     started: dict[str, BaseProcess] = {}
@@ -125,7 +127,7 @@ def train(
             environment |= {"RANK": str(rank), "WORLD_SIZE": size, "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": size}
         own_fault = fault if fault is not None and fault.party == name else None
         process = processes().Process(
-            target=_party, args=(argv, environment, str(folder / f"{name}.log"), own_fault, name in simulated)
+            target=_party, args=(argv, environment, str(folder / f"{name}.log"), own_fault, name in simulated, gloo)
         )
         process.start()
         started[name] = process
@@ -156,7 +158,7 @@ def _ended(log: Path, code: int | None, at: float) -> Ended:
 
 
 def _party(
-    argv: list[str], environment: dict[str, str], log: str, fault: Fault | None, simulated: bool = False
+    argv: list[str], environment: dict[str, str], log: str, fault: Fault | None, simulated: bool, gloo: bool
 ) -> None:
     os.environ.update(environment)
     for number, kind in ((1, "out"), (2, "err")):
@@ -165,7 +167,7 @@ def _party(
 
     if fault is not None:
         _plant(fault)
-    with simulated_cuda() if simulated else nullcontext():
+    with simulated_cuda() if simulated else nullcontext(), gloo_for_nccl() if gloo else nullcontext():
         code = main(argv)
     sys.stdout.flush()
     sys.stderr.flush()

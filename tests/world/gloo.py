@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import torch
 import torch.distributed as dist
@@ -26,6 +30,28 @@ def gloo_group(store: Any, rank: int, size: int, limit: timedelta) -> Any:
     options._timeout = LIMIT
     _kept.append(dist.ProcessGroupGloo(store, rank, size, options))
     return _kept[-1]
+
+
+class OnSimulatedGpus:
+    """A group of Gloo that takes tensors on the simulated device, and no others, as NCCL would."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self._group = gloo_group(*arguments)
+        self.shutdown, self.abort = self._group.shutdown, self._group.abort
+
+    def alltoall_base(self, arriving: Any, leaving: Any, *sizes: list[int]) -> Any:
+        return self._group.alltoall_base(arriving.inner, leaving.inner, *sizes)
+
+
+@contextmanager
+def gloo_for_nccl() -> Iterator[None]:
+    """A party on a simulated GPU takes it for NCCL. GPUs are told apart by their numbers: all are on one machine."""
+    with (
+        patch("mpcfl.world.join.nccl_group", OnSimulatedGpus),
+        patch("torch.distributed.is_nccl_available", lambda: True),
+        patch("torch.cuda.get_device_properties", lambda device: SimpleNamespace(uuid=f"GPU {device}")),
+    ):
+        yield
 
 
 def cluster_of(

@@ -15,6 +15,7 @@ import mpcfl
 from mpcfl.errors import JobError, SetupError
 from mpcfl.world.nccl import gpu_tag, nccl_group, require_nccl
 from mpcfl.world.transport import Mesh
+from mpcfl.world.wire import DryWire
 from tests.world.crew import crew
 from tests.world.gloo import cluster_of
 from tests.world.test_cluster import expected_of, message
@@ -45,6 +46,20 @@ def test_a_build_of_torch_without_it_is_named(monkeypatch: pytest.MonkeyPatch) -
 def test_a_way_that_is_not_known_is_refused() -> None:
     with pytest.raises(JobError, match="openings = 'gloo' is not known"), mpcfl.join(ROSTER, openings="gloo"):
         pass
+
+
+def test_all_agree_on_the_way_before_anybody_opens_a_party_without_shares_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """East deals, and needs neither a GPU nor NCCL."""
+    agreed: list[bytes] = []
+    monkeypatch.setattr("mpcfl.world.join.open_store", lambda *_, **__: None)
+    monkeypatch.setattr("mpcfl.world.join.Mesh.connect", lambda *_, **__: DryWire())
+    monkeypatch.setattr("mpcfl.world.join.Session.agree", lambda _, digest: agreed.append(digest))
+    monkeypatch.setenv("RANK", "2")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    for way in ("tls", "nccl", "tls"):
+        with mpcfl.join(ROSTER, openings=way) as session:
+            assert session.cluster is None
+    assert agreed[0] == agreed[2] != agreed[1]
 
 
 def test_a_gpu_has_the_same_tag_in_every_process_and_no_other_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
