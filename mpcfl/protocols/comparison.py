@@ -5,9 +5,8 @@ bit is d63 xor r63 xor borrow, and the borrow says whether d is smaller than r o
 digits (`mpcfl.ring.cut`) give each party a share of a V of n + 1 bits that is negative if something is borrowed. V + q
 is opened, and V = (V + q) - q is once more a public word less one of the dealer's: its sign is bit n of V + q xor bit n
 of q xor what is borrowed on n bits. So a comparison of 63 bits has become one of n; the same once more leaves a W of
-m + 1 bits, which a table read at a secret place settles: W + p is opened, and the dealer has shared [W >= 0] for every
-W + p (one-time truth tables: Ishai et al., TCC 2013, section 3). Half a turn on, it is the other one, so half a table
-is enough. r63 and bit n of q are the dealer's, who works them into that table; all other bits are public.
+m + 1 bits, which a table read at a secret place settles. On the way the public bits, d63 and bit n of V + q, are added
+at the top of V and W; r63 and bit n of q are the dealer's, who works them into that table.
 
 Only this table is multiplied by something, and the bit that comes out is one of Z_2^64, so there it is shared. V and W
 are wanted modulo what they are opened in, 2^16 (or 2^8) and 2^8, in which q and p are uniform; and so are the tables
@@ -23,10 +22,9 @@ import torch
 
 from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
-from mpcfl.protocols.steps import bit_table
-from mpcfl.ring.cut import MOST, SHORT, Cut, even, read, tables
+from mpcfl.ring.cut import MOST, SHORT, Cut, answers, even, read, settle, tables
 from mpcfl.sharing.opening import Masked
-from mpcfl.sharing.share import Share, add_public, require_headroom
+from mpcfl.sharing.share import Share, require_headroom
 
 _BITS = 63  # of x - theta, without the sign
 
@@ -39,6 +37,7 @@ def at_least(x: Share, thresholds: torch.Tensor) -> Protocol:
     five, then what `cuts` finds to be the least.
     """
     session, small = x.session, (*x.shape, thresholds.shape[0])
+    public = session.rank == 0
     widest = max(map(abs, thresholds.tolist()), default=0) / 2.0**x.scale
     require_headroom(x._like(x._ring, x.bound + widest), _BITS, "a difference to be compared")
     first, second = cuts(len(thresholds))
@@ -49,15 +48,13 @@ def at_least(x: Share, thresholds: torch.Tensor) -> Protocol:
 
     (c,) = yield [Masked(x._like(x._ring + r, x.bound), protocol="comparison")]
     lower = thresholds.to("cpu" if c.is_meta else c.device)
-    masked = Share(session, read(c, lower, digits, first) + q, scale=0, bound=2.0**first.word)
+    masked = Share(session, read(c, lower, digits, first, public=public) + q, scale=0, bound=2.0**first.word)
 
     (c2,) = yield [Masked(masked, first.word, "comparison")]
-    w = read(c2, torch.zeros(1, dtype=torch.int64, device=lower.device), [digits_of_q], second)[..., 0]
+    w = read(c2, torch.zeros(1, dtype=torch.int64, device=lower.device), [digits_of_q], second, public=public)[..., 0]
 
     (c3,) = yield [Masked(Share(session, w + p, scale=0, bound=2.0**second.word), second.word, "comparison")]
-    found = table.gather(-1, (c3 & (second.half - 1))[..., None]).squeeze(-1)
-    flipped = ((c[..., None] - lower) >> _BITS ^ c2 >> second.end ^ c3 >> len(second.digits)) & 1
-    return Share(session, add_public(session, found * (1 - 2 * flipped), flipped), scale=0, bound=1)
+    return Share(session, settle(c3, table, second, public=public), scale=0, bound=1)
 
 
 @cache
@@ -76,4 +73,4 @@ def _derive(masks: list[torch.Tensor], first: Cut, second: Cut) -> list[torch.Te
     """Tables of the digits of r and of q; [W >= 0] xor r63 xor bit n of q for W + p = 0, ..., half - 1."""
     r, q, p = masks
     signs = (r >> _BITS)[..., None] ^ q >> second.end
-    return [*tables(r, first), *tables(q, second), bit_table(signs, p, second)]
+    return [*tables(r, first), *tables(q, second), answers(signs, p, second)]

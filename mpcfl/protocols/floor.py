@@ -11,8 +11,7 @@ import torch
 
 from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
-from mpcfl.protocols.steps import bit_table
-from mpcfl.ring.cut import Cut, read, tables
+from mpcfl.ring.cut import Cut, answers, read, settle, tables
 from mpcfl.ring.opened import logical_shift
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
@@ -35,12 +34,10 @@ def floor(x: Share, bits: int) -> Protocol:
     recipe = Recipe("floor", [shape, shape], derived, lambda m: _derive(m, bits, cut), lanes=(*cut.lanes, 64, 64))
     (r, q), (shared, whole, table) = deal(session, recipe)
     (c,) = yield [Masked(x._like(x._ring + r, x.bound), protocol="floor")]
-    v = read(c, torch.zeros(1, dtype=torch.int64, device=c.device), [shared], cut)[..., 0]
+    v = read(c, torch.zeros(1, dtype=torch.int64, device=c.device), [shared], cut, public=False)[..., 0]
     (c2,) = yield [Masked(Share(session, v + q, scale=0, bound=256.0), 8, "floor")]
-    turned = (c2 >> len(cut.digits)) & 1
-    found = table.gather(-1, (c2 & (cut.half - 1))[..., None]).squeeze(-1)
-    # borrowed is found, or its complement half a turn on
-    ring = add_public(session, found * (2 * turned - 1) - whole, logical_shift(c, bits) - turned)
+    reached = settle(c2, table, cut, public=session.rank == 0)  # 1 if nothing is borrowed
+    ring = add_public(session, reached - whole, logical_shift(c, bits) - 1)
     return Share(session, ring, scale=0, bound=2.0 ** (63 - bits))
 
 
@@ -50,8 +47,6 @@ def _digits(bits: int) -> tuple[int, ...]:
 
 
 def _derive(masks: list[torch.Tensor], bits: int, cut: Cut) -> list[torch.Tensor]:
-    """Tables of r's digits; its whole part; [V < 0], which says that something is borrowed, for V + q = 0, ...,
-    half - 1."""
+    """Tables of r's digits; its whole part; the answers."""
     r, q = masks
-    nothing_borrowed = bit_table(torch.zeros_like(q)[..., None], q[..., None], cut)[..., 0, :]
-    return [*tables(r, cut), logical_shift(r, bits), 1 - nothing_borrowed]
+    return [*tables(r, cut), logical_shift(r, bits), answers(torch.zeros_like(q), q, cut)]

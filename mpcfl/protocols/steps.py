@@ -18,10 +18,9 @@ import torch
 from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.turns import CASES, away, missing
-from mpcfl.ring.blank import blank, indices
-from mpcfl.ring.cut import SHORT, Cut, even, read, tables
+from mpcfl.ring.cut import SHORT, Cut, answers, even, read, settle_product, tables
 from mpcfl.sharing.opening import Masked
-from mpcfl.sharing.share import Share, add_public, require_headroom
+from mpcfl.sharing.share import Share, require_headroom
 
 _RANGE = 62  # bits of |x - theta|
 
@@ -108,17 +107,9 @@ def watched_steps(
     factor, whole = (x, c) if factor is None else (factor, others[0])
     lower = torch.tensor([theta + ((1 << words.drop) >> 1) for theta in thresholds])
     lower = lower if c.is_meta else lower.to(c.device)
-
-    (c2,) = yield [Masked(Share(session, read(c, lower, [digits], words) + q, scale=0, bound=256.0), 8, "steps")]
-    bits = products = blank(small)
-    if session.holds_shares:
-        sign = (c[..., None] - lower) >> words.end
-        flipped = (sign ^ (c2 >> len(words.digits))) & 1
-        at = (c2 & (words.half - 1))[..., None]
-        found, found_r = (torch.gather(part, -1, at).squeeze(-1) for part in (table, times))
-        sign = 1 - 2 * flipped
-        bits = add_public(session, found * sign, flipped)
-        products = (whole[..., None] * found - found_r) * sign + factor._ring[..., None] * flipped
+    v = read(c, lower, [digits], words, public=session.rank == 0)
+    (c2,) = yield [Masked(Share(session, v + q, scale=0, bound=256.0), 8, "steps")]
+    bits, products = settle_product(c2, table, times, whole, factor._ring, words, public=session.rank == 0)
     gone = None
     if turn is not None:
         gone = Share(session, away(session, c, turns[0], low=turn, cases=CASES), scale=0, bound=0.0)
@@ -126,16 +117,8 @@ def watched_steps(
 
 
 def _derive(masks: list[torch.Tensor], words: Words, turn: int | None) -> list[torch.Tensor]:
-    """Tables of r's digits, `bit_table`, the same times the mask of the factor, and what is missing for x to be in turn
-    0."""
+    """Tables of r's digits, the answers, the same times the mask of the factor, and what is missing for turn 0."""
     r, q, *rest = masks
-    table = bit_table((r >> words.end)[..., None], q, words)
+    table = answers((r >> words.end)[..., None], q, words)
     derived = [*tables(r, words), table, table * (rest[0] if rest else r)[..., None, None]]
     return derived if turn is None else [*derived, missing(-r, low=turn, cases=CASES)]
-
-
-def bit_table(sign: torch.Tensor, q: torch.Tensor, cut: Cut) -> torch.Tensor:
-    """(..., half): the last bit of `sign` (..., K) or (..., 1) xor [V >= 0] for V + q = 0, ..., half - 1, where V >= 0
-    says that nothing is borrowed, and q is (..., K)."""
-    v = (indices(cut.half, q) - q[..., None]) & (2 * cut.half - 1)
-    return (v < cut.half).to(torch.int64) ^ (sign & 1)[..., None]

@@ -13,9 +13,9 @@ import torch
 
 from mpcfl.offline.dealing import Recipe, deal
 from mpcfl.protocols.rounds import Protocol
-from mpcfl.protocols.steps import Words, bit_table
+from mpcfl.protocols.steps import Words
 from mpcfl.ring.blank import blank
-from mpcfl.ring.cut import read, tables
+from mpcfl.ring.cut import answers, read, tables
 from mpcfl.ring.opened import logical_shift
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public, require_headroom
@@ -51,7 +51,9 @@ def truncated_step(x: Share, bits: int, words: Words) -> Protocol:
     offset = torch.full(shape, 1 << _OFFSET, dtype=torch.int64)
     (c,) = yield [Masked(x._like(add_public(session, x._ring, offset) + r, x.bound), protocol="truncated step")]
     lower = (1 << _OFFSET) + ((1 << words.drop) >> 1)
-    v = read(c, torch.tensor([lower], device="cpu" if c.is_meta else c.device), [digits], words)
+    v = read(
+        c, torch.tensor([lower], device="cpu" if c.is_meta else c.device), [digits], words, public=session.rank == 0
+    )
 
     (c2,) = yield [Masked(Share(session, v + q, scale=0, bound=256.0), 8, "truncated step")]
     bit = value = part = blank(shape)
@@ -60,8 +62,7 @@ def truncated_step(x: Share, bits: int, words: Words) -> Protocol:
         found, found_low, found_wrap = (
             torch.gather(part, -1, at).reshape(shape) for part in (table, times_low, times_wrap)
         )
-        sign = (c - lower) >> words.end
-        flipped = (sign ^ (c2.squeeze(-1) >> len(words.digits))) & 1
+        flipped = (c2.squeeze(-1) >> len(words.digits)) & 1
         turn = 1 - 2 * flipped
         public = logical_shift(c, bits) - (1 << (_OFFSET - bits))
         wrapped = (1 - logical_shift(c, 63)) << (64 - bits)
@@ -77,5 +78,5 @@ def truncated_step(x: Share, bits: int, words: Words) -> Protocol:
 def _derive(masks: list[torch.Tensor], bits: int, words: Words) -> list[torch.Tensor]:
     r, q = masks
     low, wrap = logical_shift(r, bits), logical_shift(r, 63)
-    table = bit_table((r >> words.end)[..., None], q, words)
+    table = answers((r >> words.end)[..., None], q, words)
     return [*tables(r, words), table, table * low[..., None, None], table * wrap[..., None, None], low, wrap]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import torch
 
 from mpcfl.errors import JobError
-from mpcfl.ring import product, waves
+from mpcfl.ring import cut, product, waves
 from mpcfl.version import VERSION
 from mpcfl.world import _crypten
 from mpcfl.world.cluster import Cluster
@@ -68,6 +68,7 @@ def join(
     _crypten.load()  # seconds, in which nobody waits yet
     product.load(place)
     waves.load(place)
+    cut.load(place)
     gc.freeze()  # the modules loaded: a tenth of a second to look through, in the middle of the first fit
     prefix = "/".join(["mpcfl", *(os.environ.get(f"TORCHELASTIC_{name}", "0") for name in ("RUN_ID", "RESTART_COUNT"))])
     store = open_store(int(rank) if rank.isdecimal() else 0, timeout, keeper=roster.names[0])

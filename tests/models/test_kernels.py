@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mpcfl.models.training import Outcome
-from mpcfl.ring import _cuda, _digits, opened, product, waves
+from mpcfl.ring import _cuda, _digits, cut, opened, product, waves
 from mpcfl.world.session import Session
 from tests.models.test_devices import on_the_cpu, require_same, trained
 from tests.ring.interpreted import needs_triton
@@ -51,11 +51,12 @@ class OneAtATime:
 @pytest.fixture
 def kernels(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """CPU tensors go the ways of CUDA's; how often each way of multiplying was gone."""
-    from mpcfl.ring import _digits_triton, _opened_triton, _waves_triton
+    from mpcfl.ring import _cut_triton, _digits_triton, _opened_triton, _waves_triton
 
     monkeypatch.setattr(product, "_load", lambda kind: OneAtATime(_cuda))
     monkeypatch.setattr(waves, "_load", lambda kind: OneAtATime(_waves_triton))
     monkeypatch.setattr(opened, "_load", lambda kind: OneAtATime(_opened_triton))
+    monkeypatch.setattr(cut, "_load", lambda kind: OneAtATime(_cut_triton))
     monkeypatch.setattr(_cuda, "why_not", lambda kind: None)
     monkeypatch.setattr(_digits, "_kernels", lambda kind: _digits_triton)
     gone: dict[str, int] = {}

@@ -78,6 +78,7 @@ def _tool(name: str, option: str, cubin: bytes) -> str:
 def launches() -> None:
     from mpcfl.ring import (
         _chacha_triton,
+        _cut_triton,
         _digits,
         _digits_triton,
         _opened_triton,
@@ -85,6 +86,7 @@ def launches() -> None:
         _tiles_triton,
         _waves_triton,
     )
+    from mpcfl.ring.cut import Cut, even
     from mpcfl.ring.waves import Coefficients
 
     def ring(*shape: int) -> torch.Tensor:
@@ -105,6 +107,11 @@ def launches() -> None:
     for public in (True, False):
         _opened_triton.truncated(ring(1024), ring(1024), ring(1024), 20, public)
         _opened_triton.turned(ring(1024), ring(2, 1024), 20, 32, 2, public)
+        for cut, k in ((Cut(10, (5, 5, 5)), 1), (Cut(0, even(63, 15)), 1), (Cut(0, even(63, 8)), 40)):
+            _cut_triton.read(ring(1024), ring(k), [ring(*part) for part in cut.shapes((1024,))], cut, public)
+        short, word, table = Cut(10, (5, 5, 5)), ring(1024, 1), ring(1024, 1, 8)
+        _cut_triton.settle(word, table, short, public)
+        _cut_triton.settle_product(word, table, table, ring(1024), ring(1024), short, public)
     _waves_triton.tables(ring(1024), 32, 20)
     for series in (1, 3):
         coefficients = Coefficients(np.ones((series - 1, 32)), np.ones((1, 32)))
@@ -115,6 +122,7 @@ def corners() -> None:
     """Lengths that kernels are compiled apart for (1, multiples of 16), and those that make very many programs."""
     from mpcfl.ring import (
         _chacha_triton,
+        _cut_triton,
         _digits,
         _digits_triton,
         _opened_triton,
@@ -122,6 +130,7 @@ def corners() -> None:
         _tiles_triton,
         _waves_triton,
     )
+    from mpcfl.ring.cut import Cut
     from mpcfl.ring.waves import Coefficients
 
     def ring(*shape: int) -> torch.Tensor:
@@ -143,6 +152,10 @@ def corners() -> None:
     for n in (1, 17, 1 << 30):
         _opened_triton.truncated(ring(n), ring(n), ring(n), 1, True)
         _opened_triton.turned(ring(n), ring(4, n), 62, 64, 4, True)
+        for k in (1, 3):
+            cut, table = Cut(58, (2, 2)), ring(n, k, 4)
+            _cut_triton.read(ring(n), ring(k), [ring(*part) for part in cut.shapes((n,))], cut, True)
+            _cut_triton.settle_product(ring(n, k), table, table, ring(n), ring(n), cut, True)
         _waves_triton.tables(ring(n), 3, 20)
         _waves_triton.combine(ring(n), ring(2, 1, n), Coefficients(np.ones((1, 1)), np.ones((1, 1))))
 
