@@ -101,7 +101,7 @@ def hung_inside(mesh: Mesh, say: Any) -> None:
 
 def _hurt(mesh: Mesh, say: Any, fault: Any) -> None:
     def noted() -> None:
-        if mesh.rank == 1:
+        if mesh.rank == EAST:
             say(time.monotonic())
             fault()
 
@@ -110,25 +110,24 @@ def _hurt(mesh: Mesh, say: Any, fault: Any) -> None:
     once(mesh, cluster_of(mesh, 3, lambda *arguments: Faulty(noted, *arguments)))
 
 
-# South, in the middle of the ranks, so that nobody names it by chance as the first or the last.
-OTHERS = (0, 2, 3)
+EAST, OTHERS = 2, (0, 1, 3)  # the last of the group, whom nobody names just since it is the first that is waited for
 
 
 def test_a_party_that_is_killed_in_a_round_is_named_by_all_within_two_seconds() -> None:
     with crew(killed_inside, 4) as run:
-        at = run.hear(1)
+        at = run.hear(EAST)
         for rank in OTHERS:
             outcome = run.outcome(rank)
-            assert outcome.party == "south" and "is gone: its connection closed" in outcome.message
+            assert outcome.party == "east" and "is gone: its connection closed" in outcome.message
             assert outcome.at - at < 2
 
 
 def test_a_party_that_is_suspended_in_a_round_is_named_by_all_within_the_limit() -> None:
     with crew(stopped_inside, 4, timeout=LIMIT) as run:
-        at = run.hear(1)
+        at = run.hear(EAST)
         outcomes = [run.outcome(rank) for rank in OTHERS]
     for outcome in outcomes:
-        assert outcome.party == "south" and "is stalled: no sign of life for" in outcome.message
+        assert outcome.party == "east" and "is stalled: no sign of life for" in outcome.message
         assert LIMIT / 2 < outcome.at - at < LIMIT + 1
     assert any("while" not in o.message or "waited for NCCL in round " in o.message for o in outcomes)
 
@@ -136,10 +135,10 @@ def test_a_party_that_is_suspended_in_a_round_is_named_by_all_within_the_limit()
 def test_a_party_that_lives_and_does_not_begin_a_round_is_named_by_all() -> None:
     """Its peers wait for each other too, in a circle: only who waits for nobody is to blame."""
     with crew(hung_inside, 4, timeout=LIMIT) as run:
-        at = run.hear(1)
+        at = run.hear(EAST)
         outcomes = [run.outcome(rank) for rank in OTHERS]
     for outcome in outcomes:
-        assert outcome.party == "south" and f"is late: alive but silent for {LIMIT:g} s" in outcome.message
+        assert outcome.party == "east" and f"is late: alive but silent for {LIMIT:g} s" in outcome.message
         assert "out of step" not in outcome.message and outcome.at - at < LIMIT + 1
 
 
