@@ -3,6 +3,7 @@
 PYTHON ?=
 TORCH_INDEX ?=
 SLOW ?=
+JOBS ?= auto
 BIN := .venv/bin
 READY := .venv/.ready
 SOURCES := mpcfl tests $(wildcard launchers) $(wildcard scripts)
@@ -13,6 +14,7 @@ SOURCES := mpcfl tests $(wildcard launchers) $(wildcard scripts)
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@echo "JOBS=1 runs the tests in one process (default: one a core, at most 4),"
 	@echo "PYTHON=/path/to/python3 picks the Python (3.11 or newer) that .venv is made with,"
 	@echo "TORCH_INDEX=https://download.pytorch.org/whl/cu130 the build of torch (default: a CPU build where pip finds one)."
 
@@ -26,8 +28,10 @@ setup: $(READY) ## make .venv with pinned versions
 demo: $(READY) ## the main job: three organisations train a linear regression on this machine
 	@$(BIN)/mpcfl demo
 
+# A file is one process's: fixtures are made once. In the order of their names, since the longest have few tests.
 test: lint ## what CI runs: ruff, mypy, the tests (SLOW=1: the slow ones too)
-	@$(BIN)/python -m pytest $(if $(SLOW),--slow)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+		$(if $(SLOW),--slow)
 
 lint: $(READY) ## ruff and mypy alone
 	@$(BIN)/ruff check --quiet $(SOURCES)

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # pictures go to files; a test never opens a window
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes, each with a core (`make test`)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # heard by torch when it is imported
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
