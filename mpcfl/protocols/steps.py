@@ -37,21 +37,22 @@ class Words(Cut):
         reach, drop = _reach(x, thresholds), 0
         while _room(bits) < reach / 2.0**drop:
             drop += 1
-        return cls(drop, cls._cheapest(min(bits, _needed(x, thresholds, drop)), len(thresholds)))
+        return cls(drop, cls._cheapest(min(bits, _needed(x, thresholds, drop)), 2 * len(thresholds)))
 
     @classmethod
-    def of_error(cls, x: Share, thresholds: Sequence[int], error: float) -> Words:
-        """The shortest words that are right wherever |x - theta| >= error > 0."""
+    def of_error(cls, x: Share, thresholds: Sequence[int], error: float, products: int | None = None) -> Words:
+        """The shortest words that are right wherever |x - theta| >= error > 0. products: as in `watched_steps`."""
         drop = 0
         while drop < _RANGE - 1 and 2.0**drop <= error * 2.0**x.scale:
             drop += 1
-        return cls(drop, cls._cheapest(_needed(x, thresholds, drop), len(thresholds)))
+        tables = len(thresholds) + (len(thresholds) if products is None else products)
+        return cls(drop, cls._cheapest(_needed(x, thresholds, drop), tables))
 
     @staticmethod
-    def _cheapest(bits: int, thresholds: int) -> tuple[int, ...]:
-        """Digits of about equal size whose number makes the offline phase shortest."""
+    def _cheapest(bits: int, tables: int) -> tuple[int, ...]:
+        """Digits of about equal size whose number makes the offline phase shortest, with so many tables of answers."""
         choices = [even(bits - 1, count) for count in range(1, min(bits - 1, SHORT) + 1)]
-        return min(choices, key=lambda digits: Cut(0, digits).elements + (2 * thresholds << len(digits)))
+        return min(choices, key=lambda digits: Cut(0, digits).elements + (tables << len(digits)))
 
 
 def _reach(x: Share, thresholds: Sequence[int]) -> float:
@@ -73,31 +74,40 @@ def _needed(x: Share, thresholds: Sequence[int], drop: int) -> int:
     return bits
 
 
-def steps(x: Share, thresholds: Sequence[int], words: Words, factor: Share | None = None) -> Protocol:
+def steps(
+    x: Share, thresholds: Sequence[int], words: Words, factor: Share | None = None, products: int | None = None
+) -> Protocol:
     """(b, b * factor) of `watched_steps`, without what is away."""
-    bits, products, _ = yield from watched_steps(x, thresholds, words, factor)
-    return bits, products
+    bits, parts, _ = yield from watched_steps(x, thresholds, words, factor, products)
+    return bits, parts
 
 
 def watched_steps(
-    x: Share, thresholds: Sequence[int], words: Words, factor: Share | None = None, turn: int | None = None
+    x: Share,
+    thresholds: Sequence[int],
+    words: Words,
+    factor: Share | None = None,
+    products: int | None = None,
+    turn: int | None = None,
 ) -> Protocol:
-    """(b, b * factor, away), the first two x.shape + (K,): b_k = [x >= theta_k], scale 0, of K elements at x's scale.
+    """(b, b * factor, away): b_k = [x >= theta_k], scale 0, x.shape + (K,), for K ring elements at x's scale; products
+    x.shape + (P,) of the first P, `products`, of them, by default of all.
 
     factor: x.shape, default x itself. A bit within 2^(drop - 1) ring units of its threshold may be either; it is the
     same in both results. away: x.shape, at scale 0, 0 where |x| is at most 3/8 of 2^turn ring units, a random element
     where it is more than 5/8, however far beyond the words; None without `turn`. Cost: 2 rounds, 8 bytes an element of
-    x (and as many of another factor) and 1 byte a threshold; offline words.elements an element of x and 2 words.half a
-    threshold: 12 and 16 at 16 bits; with `turn` 4 an element of x.
+    x (and as many of another factor) and 1 byte a threshold; offline words.elements an element of x and words.half a
+    threshold and a product: 12, 8 and 8 at 16 bits; with `turn` 4 an element of x.
     """
     session, shape = x.session, x.shape
     if factor is not None and factor.shape != shape:
         raise ValueError(f"a factor of shape {factor.shape} does not fit values of shape {shape}")
-    small = (*shape, len(thresholds))
+    small, count = (*shape, len(thresholds)), len(thresholds) if products is None else products
     masks = [shape, small] if factor is None else [shape, small, shape]
-    derived = [*words.shapes(shape), *[(*small, words.half)] * 2, *([] if turn is None else [(CASES, *shape)])]
+    answered = [(*small, words.half), (*shape, count, words.half)]
+    derived = [*words.shapes(shape), *answered, *([] if turn is None else [(CASES, *shape)])]
     lanes = [*words.lanes, *[64] * (len(derived) - 1)]
-    recipe = Recipe("steps", masks, derived, lambda m: _derive(m, words, turn), lanes=lanes)
+    recipe = Recipe("steps", masks, derived, lambda m: _derive(m, words, count, turn), lanes=lanes)
     (r, q, *rest), (digits, table, times, *turns) = deal(session, recipe)
 
     opening = [Masked(x._like(x._ring + r, x.bound), protocol="steps")]
@@ -109,16 +119,16 @@ def watched_steps(
     lower = lower if c.is_meta else lower.to(c.device)
     v = read(c, lower, [digits], words, public=session.rank == 0)
     (c2,) = yield [Masked(Share(session, v + q, scale=0, bound=256.0), 8, "steps")]
-    bits, products = settle_product(c2, table, times, whole, factor._ring, words, public=session.rank == 0)
+    bits, parts = settle_product(c2, table, times, whole, factor._ring, words, public=session.rank == 0)
     gone = None
     if turn is not None:
         gone = Share(session, away(session, c, turns[0], low=turn, cases=CASES), scale=0, bound=0.0)
-    return Share(session, bits, scale=0, bound=1.0), factor._like(products, factor.bound), gone
+    return Share(session, bits, scale=0, bound=1.0), factor._like(parts, factor.bound), gone
 
 
-def _derive(masks: list[torch.Tensor], words: Words, turn: int | None) -> list[torch.Tensor]:
-    """Tables of r's digits, the answers, the same times the mask of the factor, and what is missing for turn 0."""
+def _derive(masks: list[torch.Tensor], words: Words, products: int, turn: int | None) -> list[torch.Tensor]:
+    """Tables of r's digits, the answers, those times the mask of the factor, and what is missing for turn 0."""
     r, q, *rest = masks
     table = answers((r >> words.end)[..., None], q, words)
-    derived = [*tables(r, words), table, table * (rest[0] if rest else r)[..., None, None]]
+    derived = [*tables(r, words), table, table[..., :products, :] * (rest[0] if rest else r)[..., None, None]]
     return derived if turn is None else [*derived, missing(-r, low=turn, cases=CASES)]

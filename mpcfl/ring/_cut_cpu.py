@@ -51,19 +51,18 @@ def settle_product(
     public: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """See `cut.py`."""
-    n, k = opened.numel(), word.shape[-1]
+    n, k, count, top = opened.numel(), word.shape[-1], times.shape[-2], len(cut.digits)
     words, whole, part = _flat(word).reshape(n, k), _flat(opened), _flat(factor)
-    tables, products = (_flat(table).reshape(n, k, cut.half) for table in (shared, times))
-    out, top, threads = np.empty((2, n, k), np.uint64), len(cut.digits), workers(2 * _WORK * n * k)
+    tables, products = _flat(shared).reshape(n, k, cut.half), _flat(times).reshape(n, count, cut.half)
+    bits, found = np.empty((n, k), np.uint64), np.empty((n, count), np.uint64)
+    threads = workers(_WORK * n * (k + count))
     run(
-        lambda span: _cut_kernels.settle_product(
-            words, tables, products, whole, part, top, public, out[0], out[1], *span
-        ),
+        lambda span: _cut_kernels.settle_product(words, tables, products, whole, part, top, public, bits, found, *span),
         spans(n, threads),
         threads,
     )
-    bits, found = torch.from_numpy(out.view(np.int64)).reshape(2, *word.shape).unbind()
-    return bits, found
+    one, other = (torch.from_numpy(out.view(np.int64)) for out in (bits, found))
+    return one.reshape(word.shape), other.reshape(times.shape[:-1])
 
 
 @cache

@@ -70,7 +70,7 @@ def settle_product(
     first: int,
     last: int,
 ) -> None:
-    """bits[first:last] and products[first:last], (n, K)."""
+    """bits[first:last] (n, K) and products[first:last] (n, P), P <= K."""
     one = np.uint64(1)
     below = (one << top) - one
     for i in range(first, last):
@@ -78,4 +78,5 @@ def settle_product(
             flipped, at = (word[i, k] >> top) & one, word[i, k] & below
             sign, found = one - (flipped << one), shared[i, k, at]
             bits[i, k] = found * sign + flipped if public else found * sign
-            products[i, k] = (opened[i] * found - times[i, k, at]) * sign + factor[i] * flipped
+            if k < products.shape[1]:
+                products[i, k] = (opened[i] * found - times[i, k, at]) * sign + factor[i] * flipped

@@ -35,7 +35,7 @@ def read(c: torch.Tensor, lower: torch.Tensor, shared: Sequence[torch.Tensor], c
 
 def settle(word: torch.Tensor, shared: torch.Tensor, cut: Cut, public: bool) -> torch.Tensor:
     out = torch.empty(word.shape, dtype=torch.int64, device=word.device)
-    _settled(word, shared, shared, word, word, out, out, 1, cut, public, product=False)
+    _settled(word, shared, shared, word, word, out, out, 1, 0, cut, public)
     return out
 
 
@@ -48,18 +48,18 @@ def settle_product(
     cut: Cut,
     public: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    bits, products = (torch.empty(word.shape, dtype=torch.int64, device=word.device) for _ in range(2))
-    _settled(word, shared, times, opened, factor, bits, products, word.shape[-1], cut, public, product=True)
+    bits, products = (torch.empty(s, dtype=torch.int64, device=word.device) for s in (word.shape, times.shape[:-1]))
+    _settled(word, shared, times, opened, factor, bits, products, word.shape[-1], times.shape[-2], cut, public)
     return bits, products
 
 
-def _settled(word, shared, times, opened, factor, bits, products, k, cut, public, *, product):
+def _settled(word, shared, times, opened, factor, bits, products, k, count, cut, public):
     if bits.numel():
         operands = (part.contiguous() for part in (word, shared, times, opened, factor))
         with torch.cuda.device_of(word):
             _settle[(triton.cdiv(bits.numel(), _WIDTH),)](
-                *operands, bits, products, bits.numel(), k,
-                TOP=len(cut.digits), PRODUCT=product, PUBLIC=public, WIDTH=_WIDTH,
+                *operands, bits, products, bits.numel(), k, count,
+                TOP=len(cut.digits), PRODUCT=count > 0, PUBLIC=public, WIDTH=_WIDTH,
             )  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def _read(
 
 @triton.jit
 def _settle(
-    word, shared, times, opened, factor, bits, products, n, k, TOP: tl.constexpr, PRODUCT: tl.constexpr,
+    word, shared, times, opened, factor, bits, products, n, k, count, TOP: tl.constexpr, PRODUCT: tl.constexpr,
     PUBLIC: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
     place = tl.program_id(0).to(tl.int64) * WIDTH + tl.arange(0, WIDTH)
@@ -110,7 +110,10 @@ def _settle(
     tl.store(bits + place, share, mask=inside)
     if PRODUCT:
         value = place // k
+        inside = inside & (place % k < count)
+        short = value * count + place % k
         whole = tl.load(opened + value, mask=inside, other=0)
+        at += (short - place) * (1 << TOP)
         product = (whole * found - tl.load(times + at, mask=inside, other=0)) * sign
         product += tl.load(factor + value, mask=inside, other=0) * flipped
-        tl.store(products + place, product, mask=inside)
+        tl.store(products + short, product, mask=inside)

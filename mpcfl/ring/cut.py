@@ -162,10 +162,10 @@ def settle_product(
     *,
     public: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """`settle` (..., K), and the share of bit * factor: `times` (..., K, half), its shares of the answers times the
-    mask of the factor; `opened` (...), the factor plus its mask, and `factor` (...), its share."""
+    """`settle` (..., K), and shares (..., P) of the first P bits times a factor. `times` (..., P, half): its shares of
+    their answers times the mask of the factor; `opened` (...): the factor plus its mask; `factor` (...): its share."""
     if word.is_meta or shared.is_meta:
-        return blank(word.shape), blank(word.shape)
+        return blank(word.shape), blank(times.shape[:-1])
     return _load(word.device.type).settle_product(word, shared, times, opened, factor, cut, public)
 
 
@@ -227,9 +227,10 @@ class Plain:
         public: bool,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         found, flipped = _found(word, shared, cut), (word >> len(cut.digits)) & 1
-        sign = 1 - 2 * flipped
-        product = (opened[..., None] * found - _found(word, times, cut)) * sign + factor[..., None] * flipped
-        return (found * sign + flipped if public else found * sign), product
+        sign, count = 1 - 2 * flipped, times.shape[-2]
+        share = found * sign + flipped if public else found * sign
+        product = opened[..., None] * found[..., :count] - _found(word[..., :count], times, cut)
+        return share, product * sign[..., :count] + factor[..., None] * flipped[..., :count]
 
 
 def _found(word: torch.Tensor, shared: torch.Tensor, cut: Cut) -> torch.Tensor:

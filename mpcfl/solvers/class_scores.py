@@ -30,8 +30,8 @@ def correct_of_classes(z: Share, y: Share) -> Protocol:
 
     z (n, K) at any scale; y (n, K), scale 0: 1 for the class of the row, else 0; K from 2 to 256. Where the highest
     scores of a row differ by less than 2^-13 it counts either way; HeadroomError unless |ring value| of z < 2^61 by its
-    bound. Cost: 4 rounds, 25 bytes a score and 1 a row; offline a score 1 and what `steps` has for words of error
-    2^-13 and twice the bound of z (40 where that is 2^6, 104 at 2^18), and a row K rounded up to a power of two.
+    bound. Cost: 4 rounds, 25 bytes a score and 1 a row; offline a score 1 and what `steps` has for bits of error
+    2^-13 and twice the bound of z (28 where that is 2^6, 72 at 2^18), and a row K rounded up to a power of two.
     """
     _require_columns(z, y)
     n, classes = y.shape
@@ -42,7 +42,8 @@ def correct_of_classes(z: Share, y: Share) -> Protocol:
     ahead = own.reshape(n, 1).expand(n, classes) - z
     # 0 for the own class, which wins against itself by as much as decides
     ahead = ahead + y.divided_by_power(_UNDECIDED - 1).at_scale(z.scale)
-    wins, _ = yield from steps(ahead, [0], Words.of_error(ahead, [0], 2.0**-_UNDECIDED))
+    words = Words.of_error(ahead, [0], 2.0**-_UNDECIDED, products=0)
+    wins, _ = yield from steps(ahead, [0], words, products=0)
     lost = (-wins[..., 0].sum(1) + float(classes)).within(classes - 1)
     right = yield from _is_zero(lost, classes)
     return right.sum(0).within(n)

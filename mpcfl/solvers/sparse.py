@@ -55,7 +55,7 @@ def sides(v: Share, t: Share, error: float) -> Protocol:
     A bit may be wrong where |v| is nearer to t than 2 error (real). Cost: 2 rounds, 18 bytes each.
     """
     both, words = beyond(v, t, error)
-    bits, _ = yield from steps(both, [0], words)
+    bits, _ = yield from steps(both, [0], words, products=0)
     return bits.reshape(2, v.shape[0])
 
 
@@ -63,4 +63,4 @@ def beyond(v: Share, t: Share, error: float) -> tuple[Share, Words]:
     """(2 d,): v - t and -v - t, so far apart that not both bits [>= 0] can be set within words of this error."""
     gap = 2.0 ** (Words.of_error(v, [0], error).drop - v.scale)  # each bit is wrong within half of it
     both = concatenate([v - t, -v - t - gap])
-    return both, Words.of_error(both, [0], error)
+    return both, Words.of_error(both, [0], error, products=0)

@@ -57,6 +57,23 @@ def test_another_factor_costs_8_bytes_more(parties: int) -> None:
         assert outcome.cost("offline", parties) == {"steps": (0, 1, (words.elements + 2 * words.half * k) * n * 8)}
 
 
+@pytest.mark.parametrize("count", range(len(THRESHOLDS) + 1))
+def test_products_of_the_first_thresholds_alone_cost_those_alone(count: int) -> None:
+    def program(session, x):
+        return run(session, steps(x, THRESHOLDS, words_of(x), products=count))
+
+    def words_of(x):
+        return Words.of_error(x, THRESHOLDS, 0.5, products=count)
+
+    x, n, k = torch.arange(-1500, 17000, 61), 304, len(THRESHOLDS)
+    outcome, words = evaluate(3, program, Given(x, bound=16999.0)), words_of(dry(16999.0))
+    bits = (x[:, None] >= torch.tensor(THRESHOLDS)).to(torch.int64)
+    assert torch.equal(outcome.ring(0), bits)
+    assert torch.equal(outcome.ring(1), (bits * x[:, None])[:, :count])
+    assert outcome.cost("offline", 3) == {"steps": (0, 1, (words.elements + words.half * (k + count)) * n * 8)}
+    assert sum(words.digits) == sum(Words.of_error(dry(16999.0), THRESHOLDS, 0.5).digits)
+
+
 @pytest.mark.parametrize("bits", range(3, 50))
 def test_digits_make_up_the_word_and_no_other_number_of_them_is_cheaper(bits: int) -> None:
     words = Words.of_bits(dry(1.0, scale=60), [0], bits)

@@ -155,7 +155,7 @@ def corners() -> None:
         for k in (1, 3):
             cut, table = Cut(58, (2, 2)), ring(n, k, 4)
             _cut_triton.read(ring(n), ring(k), [ring(*part) for part in cut.shapes((n,))], cut, True)
-            _cut_triton.settle_product(ring(n, k), table, table, ring(n), ring(n), cut, True)
+            _cut_triton.settle_product(ring(n, k), table, ring(n, 1, 4), ring(n), ring(n), cut, True)
         _waves_triton.tables(ring(n), 3, 20)
         _waves_triton.combine(ring(n), ring(2, 1, n), Coefficients(np.ones((1, 1)), np.ones((1, 1))))
 

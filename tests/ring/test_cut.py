@@ -77,8 +77,9 @@ def test_without_content_there_are_shapes_alone() -> None:
     lower, part = torch.zeros(2, dtype=torch.int64), [blank((3, 2))]
     assert read(blank((3,)), lower, part, cut, public=True).shape == (3, 2)
     assert settle(blank((3, 2)), blank((3, 2, 4)), cut, public=False).shape == (3, 2)
-    products = settle_product(blank((3, 2)), *[blank((3, 2, 4))] * 2, *[blank((3,))] * 2, cut, public=True)
-    assert [part.shape for part in products] == [(3, 2)] * 2
+    word, table, times, factor = blank((3, 2)), blank((3, 2, 4)), blank((3, 1, 4)), blank((3,))
+    products = settle_product(word, table, times, factor, factor, cut, public=True)
+    assert [part.shape for part in products] == [(3, 2), (3, 1)]
 
 
 @pytest.mark.parametrize("cut", [Cut(0, (1,)), Cut(5, (3, 3)), Cut(0, (1, 4, 2)), Cut(0, (1,) * 5)])
@@ -134,9 +135,11 @@ def require_same(backend: object, device: str) -> None:
                 word, table = (part.to(device) for part in rest[:2])
                 found = backend.settle(word, table, cut, public)
                 assert torch.equal(found.cpu(), Plain.settle(*rest[:2], cut, public))
-                both = backend.settle_product(*(part.to(device) for part in rest), cut, public)
-                for one, other in zip(both, Plain.settle_product(*rest, cut, public), strict=True):
-                    assert torch.equal(one.cpu(), other)
+                for count in {0, 1, k}:
+                    some = [*rest[:2], rest[2][..., :count, :], *rest[3:]]
+                    both = backend.settle_product(*(part.to(device) for part in some), cut, public)
+                    for one, other in zip(both, Plain.settle_product(*some, cut, public), strict=True):
+                        assert torch.equal(one.cpu(), other)
 
 
 def test_compiled_loops_do_what_the_definition_does() -> None:

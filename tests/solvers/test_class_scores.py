@@ -100,7 +100,7 @@ def test_cost_of_the_areas_is_that_of_each_side_by_side_and_of_a_bit(parties: in
 def test_cost(parties: int) -> None:
     n, classes, others = 30, 10, parties - 1
     y = one_hot(np.zeros(n), classes)
-    for bound, elements in ((2.0**6, 40), (2.0**18, 104)):
+    for bound, elements in ((2.0**6, 28), (2.0**18, 72)):
         z = given(np.zeros((n, classes)), bound=bound / 2 - 1)
         outcome = evaluate(parties, running(correct_of_classes), z, y)
         assert outcome.cost("online") == {

@@ -50,7 +50,8 @@ def bent(
     x = z.within(5 / 8 * 2.0**turn)
     places = [round(kink * 2.0**x.scale) for kink in (*kinks, -range, range)]
     count = len(kinks)
-    ones, parts, away = yield from watched_steps(x, places, Words.of_error(x, places, _ERROR), turn=turn + x.scale)
+    words = Words.of_error(x, places, _ERROR, products=count)
+    ones, parts, away = yield from watched_steps(x, places, words, products=count, turn=turn + x.scale)
     ring = x._ring * slopes[0]
     for k, (before, after) in enumerate(pairwise(slopes)):
         ring = ring + (parts._ring[..., k] - ones._ring[..., k] * places[k]) * (after - before)
