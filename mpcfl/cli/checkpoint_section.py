@@ -18,7 +18,8 @@ class Checkpoint:
     """true: go on from the newest checkpoint that all compute parties hold, start anew if there is none. "require":
     refuse to start anew. false: start anew."""
     folder: str = "checkpoints"
-    """Where each party keeps its own shares, in a folder of its name, sealed with its key; for one job."""
+    """Where each party keeps its own shares, in a folder of its name, sealed with its key; for one job. A killed run
+    leaves its ledger there, too (ledger-....jsonl): that of the next begins with it."""
     keys: str = "keys"
     """Where a party's key is, in the file NAME.key: made at first use, for nobody else's eyes, and best not on the disk
     that `folder` is on."""

@@ -7,7 +7,8 @@ finished an iteration beyond it; and when a party writes the next one, all have 
 *No mask comes twice.* Keys are agreed on anew by every run (`Session.agree`), and nothing of them is ever kept; a run
 that resumes shares its rows again and draws all correlated randomness afresh.
 
-*What was revealed stays in the ledger.* That of a run that resumes begins with what had been revealed by then.
+*What was revealed stays in the ledger.* Compute parties note each entry before its value leaves; that of a run which
+finds such notes of killed runs begins with them, whether it resumes or starts anew.
 
 *Shares of different runs do not add up.* A run that resumes makes the shares random anew by a sharing of zero, and
 writes them at once: whoever had read one party's old checkpoint learns nothing more from another party's new one.
@@ -19,6 +20,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +30,7 @@ from mpcfl.errors import CheckpointError, PartyError
 from mpcfl.ring.prg import derive, fresh_key
 from mpcfl.sharing.checkpoint import Checkpoint, newest_common, who_holds_what
 from mpcfl.sharing.keeper import Keeper, State
+from mpcfl.sharing.ledger_file import Entry, OfRun, longest
 from mpcfl.sharing.own_key import own_key
 from mpcfl.sharing.reveal import zero_share
 from mpcfl.sharing.share import Share
@@ -45,6 +48,7 @@ class Agreed(NamedTuple):
     tables: tuple[str, ...]
     found: Checkpoint | None
     note: str
+    revealed: list[Entry]
 
 
 def agree_on_checkpoints(
@@ -61,12 +65,13 @@ def agree_on_checkpoints(
 
     This party's files are folder/NAME/... and keys/NAME.key. `job`: digest of what a checkpoint is of; `table`: digest
     of this party's own data, if it has any. `resume`: False starts anew, "require" refuses to. All parties say which
-    iterations they hold, and a tag that tells whether their table is the one of before; 4 rounds of phase setup.
+    iterations they hold, what killed runs revealed, and a tag that tells whether their table is the one of before; 4
+    rounds of phase setup.
 
     CheckpointError: a file here is damaged, or of another job, party or roster; the parties' tables have changed; or
     none is common and one is required. SetupError, OutputError: see `own_key`, `Shelf`.
     """
-    name, shelf, tag, held = session.name, None, "", []
+    name, shelf, tag, held, noted = session.name, None, "", list[Checkpoint](), list[OfRun]()
     with session.phase("local"):
         if session.is_compute or table:
             key = own_key(keys / f"{name}.key")
@@ -77,8 +82,8 @@ def agree_on_checkpoints(
     try:
         if shelf is not None:
             shelf.check()
-            held = shelf.held() if resume else []
-        agreed = _agree(session, held, shelf.newest_generation if shelf else 0, tag, resume)
+            held, noted = shelf.held() if resume else [], shelf.noted()
+        agreed = _agree(session, held, noted, shelf.newest_generation if shelf else 0, tag, resume)
     except BaseException:
         if shelf is not None:
             shelf.close()
@@ -86,8 +91,17 @@ def agree_on_checkpoints(
     return Checkpoints(session, shelf, every, agreed)
 
 
-def _agree(session: Session, held: Sequence[Checkpoint], generation: int, tag: str, resume: bool | str) -> Agreed:
+def _agree(
+    session: Session,
+    held: Sequence[Checkpoint],
+    noted: Sequence[OfRun],
+    generation: int,
+    tag: str,
+    resume: bool | str,
+) -> Agreed:
+    generation = max([generation, *(of_run.generation for of_run in noted)])
     own = {"random": fresh_key().hex(), "generation": generation, "table": tag, "held": [c.to_json() for c in held]}
+    own["noted"] = noted
     texts = session.publish(json.dumps(own).encode())
     said: list[dict[str, Any]] = [json.loads(text) for text in texts]
     names = [session.roster.names[rank] for rank in session.roster.compute]
@@ -106,7 +120,10 @@ def _agree(session: Session, held: Sequence[Checkpoint], generation: int, tag: s
             hint="bring the missing files back, or say resume = true, which starts anew where it must",
         )
     run = hashlib.sha256(b"".join(texts)).hexdigest()[:32]
-    return Agreed(run, 1 + max(int(entry["generation"]) for entry in said), tables, found, note)
+    revealed = longest([OfRun(*of_run) for of_run in said[rank]["noted"]] for rank in session.roster.compute)
+    kept = json.loads(found.ledger) if found is not None else []  # sealed, and shorter, unless files were taken away
+    revealed = max(revealed, kept, key=len)
+    return Agreed(run, 1 + max(int(entry["generation"]) for entry in said), tables, found, note, revealed)
 
 
 def _check_tables(session: Session, before: Sequence[str], now: Sequence[str]) -> None:
@@ -131,6 +148,9 @@ class Checkpoints(Keeper):
         self._written: list[Checkpoint] = []
         self._serves = False
         self.note = agreed.note
+        session.ledger[:0] = [{**entry, "earlier_run": True} for entry in agreed.revealed]
+        if shelf is not None:
+            session.on_reveal = partial(shelf.note, agreed.generation, agreed.run)
 
     def resume(self, state: State) -> tuple[int, dict[str, Share]]:
         """As `Keeper.resume`; the state's shares are random anew and on the disk again when this returns.
@@ -143,7 +163,6 @@ class Checkpoints(Keeper):
         found, session = self._agreed.found, self._session
         if found is None:
             return 0, dict(state)
-        session.ledger[:0] = [{**entry, "earlier_run": True} for entry in json.loads(found.ledger)]
         if [part[:3] for part in found.shares] != [part[:3] for part in self._checkpoint(0, state, 0).shares]:
             raise CheckpointError(
                 "the checkpoints hold another state than this solver's",
@@ -174,8 +193,10 @@ class Checkpoints(Keeper):
             return
         if self._shelf is not None and set(answers) == {b"done"}:
             self._shelf.keep_only([])
+            self._shelf.forget()
 
     def close(self) -> None:
+        self._session.on_reveal = None
         if self._shelf is not None:
             self._shelf.close()
 

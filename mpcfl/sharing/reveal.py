@@ -96,6 +96,8 @@ def default_receivers(session: Session) -> list[str]:
 
 
 def write_ledger(session: Session, what: str, shape: Sequence[int], to: Sequence[str], reason: str) -> None:
-    """One line of the ledger: what left the shares, who learned it, why. Never its value."""
+    """One line of the ledger: what is to leave the shares, who learns it, why. Never its value."""
     entry: dict[str, Any] = {"what": what, "shape": list(shape), "to": list(to), "reason": reason}
     session.ledger.append(entry)
+    if session.on_reveal is not None:
+        session.on_reveal(entry)

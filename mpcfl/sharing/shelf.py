@@ -7,6 +7,8 @@ and never taken for a checkpoint of this run.
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +22,7 @@ import torch
 
 from mpcfl.errors import CheckpointError, JobError, OutputError
 from mpcfl.sharing.checkpoint import Checkpoint
+from mpcfl.sharing.ledger_file import Entry, LedgerFile, OfRun
 from mpcfl.sharing.sealed import PARTIAL, open_sealed, read_header, write_sealed
 
 _ENDING = ".checkpoint"
@@ -39,6 +42,11 @@ class Owner:
     def header(self) -> dict[str, Any]:
         return {"party": self.name, "rank": self.rank, "roster": list(self.roster), "job": self.job}
 
+    @property
+    def ledger(self) -> str:
+        """Name of the file that says what was revealed in this job: those of other jobs lie beside it."""
+        return f"ledger-{hashlib.sha256(json.dumps(self.header()).encode()).hexdigest()[:12]}.jsonl"
+
 
 class Shelf:
     """The checkpoints of `owner` in `folder`, sealed with `key`. OutputError: nothing can be written there.
@@ -46,6 +54,7 @@ class Shelf:
 
     def __init__(self, folder: Path, key: bytes, owner: Owner) -> None:
         self.folder, self.owner, self._key = folder, owner, key
+        self._ledger = LedgerFile(folder / owner.ledger)
         with self._writing(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(folder, os.O_RDONLY)
@@ -98,6 +107,27 @@ class Shelf:
             for path in self._paths():
                 if path not in kept:
                     path.unlink()
+
+    def note(self, generation: int, run: str, entry: Entry) -> None:
+        """Keep that this is revealed: on the disk when this returns. OutputError if it cannot be written."""
+        with self._writing(self._ledger.path):
+            self._ledger.append(generation, run, entry)
+
+    def noted(self) -> list[OfRun]:
+        """What earlier runs of this job revealed."""
+        with self._writing(self._ledger.path):
+            try:
+                return self._ledger.read()
+            except ValueError:
+                raise CheckpointError(
+                    f"{self._ledger.path} is damaged",
+                    hint="mend it, or put it aside: the ledger of this run then lacks what only this party had noted",
+                ) from None
+
+    def forget(self) -> None:
+        """Remove what has been noted."""
+        with self._writing(self._ledger.path):
+            self._ledger.remove()
 
     def close(self) -> None:
         """Let another run use the folder; removes it if it is empty."""

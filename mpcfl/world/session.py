@@ -59,6 +59,7 @@ class Session:
         self.script: list[bool] = []  # in a dry run: the decisions to go by
         self.news = ""  # public: what a person should see of the work that goes on, besides how far it is
         self.on_step: Callable[[str, int, int], None] | None = None
+        self.on_reveal: Callable[[dict[str, Any]], None] | None = None  # gets each ledger entry before its value leaves
         self._streams: dict[int, Stream] = {}
         self._operation = 0
 

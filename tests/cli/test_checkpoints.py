@@ -167,6 +167,21 @@ def test_a_penalty_by_cross_validation(tmp_path: Path) -> None:
     assert np.linalg.norm(weights(tmp_path / "run") - weights(tmp_path / "plain")) < 2 * tolerance(LOGISTIC)
 
 
+def test_what_a_killed_run_revealed_after_its_last_checkpoint_is_in_the_ledger(tmp_path: Path) -> None:
+    """The loss after each iteration; north is killed in iteration 7, the checkpoint is that of 4."""
+    job = prepare(tmp_path, solver=JOB["solver"] | {"loss_every": 1})
+    kill(job, "north", "iteration 7")
+    for name in ("north", "south"):
+        (path,) = (tmp_path / "checkpoints" / name).glob("ledger-*.jsonl")
+        assert len(path.read_text().splitlines()) >= 6
+    finish(job)
+    ledger = json.loads((tmp_path / "run" / "ledger.json").read_text())
+    before = [entry["what"] for entry in ledger if entry.get("earlier_run")]
+    after = [entry["what"] for entry in ledger if not entry.get("earlier_run")]
+    assert len(before) in (6, 7) and before[4:6] == after[:2], "iterations 5 and 6 were done twice"
+    assert os.listdir(tmp_path / "checkpoints") == []
+
+
 def refuse(job: Path, code: int, *said: str, names: tuple[str, ...] = PARTIES) -> None:
     """A party says what is wrong and ends with `code`, the others too or because it stopped; no checkpoint is lost."""
     before = sorted(path.name for path in (job.parent / "checkpoints").rglob("*"))

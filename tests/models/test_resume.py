@@ -267,7 +267,7 @@ def test_the_ledger_of_a_run_that_resumes_has_what_was_revealed_before(tmp_path:
     looking = replace(LOGISTIC, solver=replace(LOGISTIC.solver, tolerance=1e-6, check_every=2))
     whole = fit(looking, tmp_path / "whole")
     _, resumed = fit_in_two_runs(looking, tmp_path / "parts")
-    for session in resumed.sessions:  # the look after the iteration of the checkpoint came after the checkpoint
+    for session in resumed.sessions:  # of the looks after 2, 4 and 6 iterations two came after the checkpoint
         before = [entry["what"] for entry in session.ledger if entry.get("earlier_run")]
-        assert before == [STOP]
-        assert [entry["what"] for entry in session.ledger[1:]] == [e["what"] for e in whole.sessions[0].ledger[2:]]
+        assert before == [STOP] * 3
+        assert [entry["what"] for entry in session.ledger[3:]] == [e["what"] for e in whole.sessions[0].ledger[2:]]

@@ -5,11 +5,14 @@ The program counts w <- 3 w + 1 on integers, so that a state that is right is ex
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +23,7 @@ from mpcfl.sharing.checkpoints import Checkpoints, agree_on_checkpoints
 from mpcfl.sharing.keeper import Keeper
 from mpcfl.sharing.opening import Masked, open_masked
 from mpcfl.sharing.own_key import own_key
-from mpcfl.sharing.reveal import zero_share
+from mpcfl.sharing.reveal import reveal, zero_share
 from mpcfl.sharing.share import Share, zeros
 from mpcfl.sharing.shelf import Owner, Shelf
 from mpcfl.world.session import Session
@@ -49,6 +52,8 @@ class Run:
         self.finished = dict.fromkeys(self.who.names, 0)  # iterations, by party
         self.delivered: set[str] = set()
         self.notes: list[str] = []
+        self.looks = False  # whether the state is revealed in every iteration
+        self.learned = dict.fromkeys(self.who.names, 0)  # how often, by party
         self.settings: dict[str, object] = {}
 
     def go(self) -> torch.Tensor:
@@ -73,6 +78,9 @@ class Run:
                 nothing = Share(session, zero_share(session, (3,)), scale=0, bound=1.0)
                 with session.phase("online"):
                     open_masked(session, [Masked(nothing)])
+                if self.looks:
+                    reveal({f"look {i}": state["w"]}, to=session.roster.names, reason="to look")
+                    self.learned[session.name] += 1
                 state = {"w": (state["w"] * 3 + torch.ones(3, dtype=torch.float64)).within(1e6)}
                 if session.is_compute:
                     self.finished[session.name] = i + 1
@@ -398,6 +406,83 @@ def test_what_is_published_says_nothing_of_a_table(tmp_path: Path) -> None:
     assert len(first) == 3 and tags() == first
     (tmp_path / "keys" / "p1.key").unlink()
     assert len(tags() & first) == 2
+
+
+# ---- what was revealed -----------------------------------------------------------------------------------------------
+
+
+def looking(folder: Path, **more: Any) -> Run:
+    run = Run(folder, **more)
+    run.looks = True
+    return run
+
+
+def looks(run: Run, *, earlier: bool) -> list[str]:
+    """What the ledger of all parties, which is the same, says of this run or those before it."""
+    (ledger,) = {json.dumps(session.ledger) for session in run.sessions}
+    return [entry["what"] for entry in json.loads(ledger) if bool(entry.get("earlier_run")) == earlier]
+
+
+def test_whatever_moment_a_run_is_killed_at_the_next_has_all_that_it_revealed_in_its_ledger(
+    tmp_path: Path, watched: Callable[[Run], None]
+) -> None:
+    """And at most one thing more, which nobody got any more."""
+    moments, most = 0, 0
+    while True:
+        folder = tmp_path / str(moments)
+        first = looking(folder, victim="p1", at=moments + 1)
+        watched(first)
+        try:
+            first.go()
+            break
+        except Lost:
+            pass
+        second = looking(folder)
+        assert torch.equal(second.go(), WANTED)
+        revealed = max(first.learned.values())
+        if first.delivered != set(first.who.names):  # otherwise it came to its end
+            assert looks(second, earlier=True) in ([f"look {i}" for i in range(n)] for n in (revealed, revealed + 1))
+            most = max(most, revealed - second.begun)
+        assert looks(second, earlier=False) == [f"look {i}" for i in range(second.begun, ITERATIONS)]
+        moments += 1
+    assert moments > 4 * ITERATIONS and most == EVERY
+
+
+def test_of_several_killed_runs_all_is_in_the_ledger_also_of_one_that_starts_anew(tmp_path: Path) -> None:
+    for stop in (3, 4):
+        with pytest.raises(Lost):
+            looking(tmp_path, stop=stop).go()
+    run = looking(tmp_path)
+    run.settings = {"resume": False}
+    run.go()
+    assert run.begun == 0 and looks(run, earlier=True) == ["look 0", "look 1", "look 2", "look 2", "look 3"]
+    again = looking(tmp_path)
+    again.go()
+    assert looks(again, earlier=True) == [], "a run that came to its end has a ledger of its own"
+
+
+def test_what_one_party_has_lost_another_has(tmp_path: Path) -> None:
+    with pytest.raises(Lost):
+        looking(tmp_path, stop=3).go()
+    (path,) = (tmp_path / "p0").glob("ledger-*.jsonl")
+    path.unlink()
+    run = looking(tmp_path)
+    run.go()
+    assert looks(run, earlier=True) == ["look 0", "look 1", "look 2"]
+    assert len(looks(run, earlier=False)) == ITERATIONS - 2
+
+
+def test_a_damaged_ledger_and_one_of_another_job(tmp_path: Path) -> None:
+    with pytest.raises(Lost):
+        looking(tmp_path, stop=1).go()  # before the first checkpoint
+    (path,) = (tmp_path / "p1").glob("ledger-*.jsonl")
+    path.write_text("nothing\n")
+    with pytest.raises(CheckpointError, match=re.escape(f"{path} is damaged")):
+        looking(tmp_path).go()
+    other = looking(tmp_path)
+    other.settings = {"job": "another"}
+    other.go()
+    assert looks(other, earlier=True) == [] and path.exists()
 
 
 def test_another_state_is_refused(tmp_path: Path) -> None:
