@@ -17,6 +17,7 @@ from mpcfl.cli.main import main
 from mpcfl.errors import AgreementError, DataError, GuardError, JobError, MpcflError, PartyError
 from tests.cli.jobs import tables
 from tests.cli.parties import FEATURES, OWNERS, TABLE, train, write_csv, write_job, write_tables
+from tests.cli.simulating import forked_parties
 
 NAMES = (*FEATURES, "y")
 SOUTH = TABLE[147:294]
@@ -110,7 +111,10 @@ def simulate(job: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("name", BAD_TABLES)
-def test_a_bad_table(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_table(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forked_parties(monkeypatch)
     change, error, words = BAD_TABLES[name]
     write_tables(tmp_path)
     change(tmp_path)

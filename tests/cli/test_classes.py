@@ -10,6 +10,7 @@ from sklearn.datasets import load_iris
 from mpcfl.cli.main import main
 from tests.cli.jobs import tables
 from tests.cli.parties import OWNERS, train, write_csv, write_job
+from tests.cli.simulating import forked_parties
 from tests.cli.test_runs import same_as_run
 
 IRIS = load_iris()
@@ -30,7 +31,10 @@ def write(folder: Path, table: np.ndarray = TABLE) -> Path:
     return write_job(folder, JOB)
 
 
-def test_plan_simulate_predict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plan_simulate_predict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forked_parties(monkeypatch)
     job, run = write(tmp_path), tmp_path / "run"
     assert main(["simulate", str(job), "--out", str(run)]) == 0
     said = capsys.readouterr().out
