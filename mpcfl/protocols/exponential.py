@@ -21,14 +21,16 @@ from __future__ import annotations
 import builtins
 import math
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
 
 import torch
 
 from mpcfl.offline.dealing import Recipe, at_a_time, deal
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.ring.blank import indices
+from mpcfl.ring.exp import entries, exact, exp
 from mpcfl.ring.opened import logical_shift
-from mpcfl.ring.waves import horner
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
 from mpcfl.world.session import Session
@@ -40,7 +42,6 @@ EXACT = 1.5  # times the range: how far the exponential is right
 _WORD = 32
 _UNIT = 20  # fractional bits of the opened word, whose period is 4096
 _CASES, _EIGHTHS = 4, 8
-_TAYLOR = tuple(1 / math.factorial(k) for k in range(15))  # exact to float64 on [-1/2, 1/2]
 
 
 def exponential(z: Share, range: int, *, scale: int, factor: float = 1.0, middle: float = 0.0) -> Protocol:
@@ -65,7 +66,7 @@ def exponential(z: Share, range: int, *, scale: int, factor: float = 1.0, middle
         opened = delta.reshape(-1)[start : start + stretch]
         tables = _dealt(session, masks, start, len(opened), digits)
         if session.holds_shares:  # parties that learn shapes only are spared the arithmetic
-            public = _public_exp(_offset(opened, digits.case_bits) + centre, 2 * range) * factor
+            public = exp(_offset(opened, digits.case_bits) + centre, _UNIT) * factor
             pieces.append(_read(session, opened, digits.split(public), tables, digits))
     value = guard = word
     if pieces:
@@ -155,14 +156,6 @@ def _offset(delta: torch.Tensor, bits: int) -> torch.Tensor:
     return (delta & ((1 << bits) - 1)) - (1 << (bits - 1))
 
 
-def _public_exp(units: torch.Tensor, power: int) -> torch.Tensor:
-    """exp of integers in units of 2^-20, at most power / 2, the same to the last bit everywhere: exp(x / p)^p."""
-    result = horner(units.to(torch.float64) * (2.0**-_UNIT / power), _TAYLOR)
-    while power > 1:
-        result, power = result * result, power // 2
-    return result
-
-
 def _tables(mask: torch.Tensor, digits: _Digits) -> list[torch.Tensor]:
     """exp(tau) at both scales and the number of periods (4, ...); (8, ...) its square, or 1 more outside the range.
 
@@ -171,11 +164,20 @@ def _tables(mask: torch.Tensor, digits: _Digits) -> list[torch.Tensor]:
     r, die = mask & ((1 << _WORD) - 1), logical_shift(mask, _WORD).to(torch.float64) * 2.0**-_WORD
     tau, periods = _near(r, _CASES, digits)
     near, _ = _near(r, _EIGHTHS, digits)
-    exp = torch.exp(tau.to(torch.float64) * 2.0**-_UNIT)
+    # the four are quarters of a period apart: one exponential, of how far they are from the middles of theirs
+    rest = exp(_offset(tau[0], digits.case_bits), _UNIT)
+    values = rest * entries(_middles(digits.range), (tau >> digits.case_bits) + _CASES // 2)
     outside = near.abs() > 5 << (digits.case_bits - 2)
     squares = (periods * periods).repeat_interleave(_EIGHTHS // _CASES, 0) + outside
-    words = [(exp * 2.0**scale + die).floor().to(torch.int64) for scale in (digits.coarse, digits.fine)]
+    words = [(values * 2.0**scale + die).floor().to(torch.int64) for scale in (digits.coarse, digits.fine)]
     return [*words, periods, squares]
+
+
+@cache
+def _middles(range: int) -> torch.Tensor:
+    """(4,): exp of the middle of each quarter of a period about 0."""
+    middles = [Decimal(range) * (2 * j + 1 - _CASES) / 2 for j in builtins.range(_CASES)]
+    return torch.tensor([exact(middle) for middle in middles], dtype=torch.float64)
 
 
 def _near(r: torch.Tensor, parts: int, digits: _Digits) -> tuple[torch.Tensor, torch.Tensor]:

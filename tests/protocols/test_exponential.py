@@ -1,18 +1,19 @@
 """exp of a secret in one opening: right wherever the guard says nothing, and the guard misses no row."""
 
 import math
-from decimal import Decimal, localcontext
-from itertools import pairwise
+from decimal import Decimal
 
 import numpy as np
 import pytest
 import torch
 
-from mpcfl.protocols.exponential import RANGES, STRETCH, _public_exp, exponential
+from mpcfl.protocols import exponential as module
+from mpcfl.protocols.exponential import RANGES, STRETCH, exponential
 from mpcfl.protocols.rounds import run
 from mpcfl.sharing.share import Share
 from mpcfl.world.session import Session
 from tests.evaluation import PARTIES, UNLIKELY, Given, Outcome, dry, evaluate
+from tests.ring.test_product import uniform
 
 SCALE = 50  # of z, as a logistic gradient step leaves it
 PERIOD = 4096  # of the opened word
@@ -153,40 +154,14 @@ def test_a_middle_that_is_further_away_than_the_range_is_refused() -> None:
         run(z.session, exponential(z, 2, scale=32, middle=-2.5))
 
 
-# ---- the public factor: were it different at two parties in the last bit, the result would be wrong by a share ------
-
-
-POWERS = [2 * range for range in RANGES]
-
-
-def units(power: int, count: int = 999) -> torch.Tensor:
-    half = power << 19  # power / 2 in units of 2^-20
-    return torch.from_numpy(np.r_[np.random.default_rng(7).integers(-half, half, count), -half, half, 0])
-
-
-@pytest.mark.parametrize("power", POWERS)
-def test_the_public_factor_is_what_single_ieee_operations_give(power: int) -> None:
-    """Python computes one float64 operation at a time: no fused, reordered or table-driven one would agree with it."""
-    for x, value in zip(units(power).tolist(), _public_exp(units(power), power).tolist(), strict=True):
-        point, total = x / (power << 20), 1 / math.factorial(14)
-        for k in reversed(range(14)):
-            total = total * point
-            total = total + 1 / math.factorial(k)
-        for _ in range(power.bit_length() - 1):
-            total = total * total
-        assert value == total
-
-
-@pytest.mark.parametrize("power", POWERS)
-def test_the_public_factor_is_right_to_a_few_units_in_the_last_place(power: int) -> None:
-    """A squaring doubles the error, and there are log2(power) of them."""
-    with localcontext() as context:
-        context.prec = 40
-        for x, value in zip(units(power).tolist(), _public_exp(units(power), power).tolist(), strict=True):
-            exact = (Decimal(x) / 2**20).exp()
-            assert abs(Decimal(value) - exact) <= 2 * power * Decimal(math.ulp(value))
-
-
-def test_the_public_factor_grows_from_one_unit_to_the_next() -> None:
-    line = _public_exp(torch.arange(-(1 << 12), 1 << 12), 4).tolist()
-    assert all(low < high for low, high in pairwise(line))
+@pytest.mark.parametrize("range", RANGES)
+def test_the_dealers_exponentials_are_rounded_from_right_ones(range: int) -> None:
+    """Up or down, never by more than a unit, at every mask: 2^-51 of the largest is less than that."""
+    digits = module._Digits(range, 0.0, 32)
+    ends = [(k << digits.case_bits) + off for k in (0, 1, 2, 3) for off in (-1, 0, 1)]
+    mask = torch.cat([uniform(200), torch.tensor(ends)])
+    tau, _ = module._near(mask & (2**32 - 1), 4, digits)
+    for words, scale in zip(module._tables(mask, digits)[:2], (digits.coarse, digits.fine), strict=True):
+        for word, x in zip(words.flatten().tolist(), tau.flatten().tolist(), strict=True):
+            exact = (Decimal(x) / 2**20).exp() * Decimal(2) ** scale
+            assert abs(word - exact) <= 1
