@@ -94,6 +94,12 @@ def keep(a: torch.Tensor, bits: int = 64) -> torch.Tensor:
     return a
 
 
+def bits_of(a: torch.Tensor) -> int:
+    """The least `bits` that `keep` takes of a public matrix: its elements are looked at."""
+    size = max(-int(a.min()), int(a.max())) if a.numel() else 0
+    return next((8 * digits for digits in range(1, 8) if size <= 127 * (256**digits - 1) // 255), 64)
+
+
 def gram(a: torch.Tensor) -> torch.Tensor:
     """a.T @ a mod 2^64.
 

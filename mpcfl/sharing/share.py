@@ -21,7 +21,7 @@ import torch
 from mpcfl.errors import HeadroomError
 from mpcfl.ring.blank import blank
 from mpcfl.ring.fixed import encode
-from mpcfl.ring.product import matmul
+from mpcfl.ring.product import bits_of, keep, matmul
 from mpcfl.world import _crypten
 from mpcfl.world.session import Session
 
@@ -83,10 +83,10 @@ class Share:
 
     def matmul_public(self, public: torch.Tensor, *, scale: int, bound: float) -> Share:
         """[x] @ public: (n, k) times a public ring matrix (k, m) at `scale`, real elements within `bound`."""
-        terms = self.shape[-1]
-        return self._like(
-            matmul(self._ring, public.to(self._ring.device)), self.bound * bound * terms, self.scale + scale
-        )
+        known = public.to(self._ring.device)
+        if not known.is_meta:
+            keep(known, bits_of(public))  # it may be short, and then takes less
+        return self._like(matmul(self._ring, known), self.bound * bound * self.shape[-1], self.scale + scale)
 
     def divided_by_power(self, bits: int) -> Share:
         """x / 2^bits, free and exact: the same ring elements at a larger scale."""

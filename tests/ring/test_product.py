@@ -9,7 +9,7 @@ import torch
 from mpcfl.errors import SetupError
 from mpcfl.ring import _compiled, _kernels, _threads, product
 from mpcfl.ring.prg import Stream
-from mpcfl.ring.product import gram, keep, matmul, matmul_pair, matmul_pair_t, matmul_t
+from mpcfl.ring.product import bits_of, gram, keep, matmul, matmul_pair, matmul_pair_t, matmul_t
 
 EXTREMES = [-(2**63), -(2**63) + 1, -(2**32), -1, 0, 1, 2**31, 2**32 - 1, 2**32, 2**62, 2**63 - 1]
 
@@ -118,6 +118,16 @@ def test_a_matrix_that_is_kept_is_itself() -> None:
             keep(a, bits)
     with pytest.raises(TypeError, match="float64"):
         keep(a.double())
+
+
+def test_the_bits_of_a_matrix_are_the_least_that_hold_its_elements() -> None:
+    for digits in range(1, 8):
+        most = 127 * (256**digits - 1) // 255
+        for edge in (most, -most):
+            assert bits_of(torch.tensor([[0, edge]])) == 8 * digits
+            assert bits_of(torch.tensor([[edge + (1 if edge > 0 else -1), 0]])) == min(64, 8 * digits + 8)
+    assert bits_of(torch.tensor([[-(2**63), 0]])) == bits_of(torch.tensor([[2**63 - 1]])) == 64
+    assert bits_of(torch.zeros(2, 2, dtype=torch.int64)) == bits_of(torch.zeros(0, 2, dtype=torch.int64)) == 8
 
 
 def test_numbers_at_the_extremes_are_exact() -> None:

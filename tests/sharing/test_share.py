@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from mpcfl.errors import DataError, HeadroomError
+from mpcfl.sharing import share as module
 from mpcfl.sharing.inputs import Input
 from mpcfl.sharing.share import Share, concatenate, require_headroom, sum_at, zeros
 from mpcfl.world import _crypten
@@ -70,6 +71,18 @@ def test_edge_values_wrap_as_python_integers_do() -> None:
     expected = [(a + b, a - b, -a, 3 * a) for a, b in pairs]
     for k in range(4):
         assert torch.equal(outcome.ring(k), wrapped(row[k] for row in expected))
+
+
+def test_a_public_matrix_is_multiplied_as_the_short_one_that_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By parties with shares alone: others have nothing to multiply."""
+    kept: list[tuple[tuple[int, ...], int]] = []
+    monkeypatch.setattr(module, "keep", lambda a, bits: kept.append((tuple(a.shape), bits)))
+    for most, bits in ((1, 8), (-128, 16), (1 << 30, 32), (1 << 62, 64)):
+        public = torch.tensor([[0, most, 3], [-1, 0, 1], [2, 5, 0], [7, 0, 0]])
+        outcome = evaluate(2, lambda session, x, public=public: x.matmul_public(public, scale=0, bound=8.0), X)
+        assert torch.equal(outcome.ring(), X @ public)
+        assert kept == [((4, 3), bits)] * 2
+        kept.clear()
 
 
 def test_a_public_term_is_added_once_at_the_scale_of_the_share() -> None:
