@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from mpcfl.data.facts import Aside, facts_of
+from mpcfl.data.facts import Aside, Facts, facts_of
+from mpcfl.data.table import Table
 from mpcfl.errors import PartyError
 from mpcfl.models.families import Parameters, objective_of
 from mpcfl.models.selection import selection_of
@@ -25,6 +26,7 @@ from mpcfl.solvers.fixed_hessian import FixedHessian
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.newton import Newton
 from mpcfl.solvers.penalty import Penalty
+from mpcfl.world.party import Roster
 from mpcfl.world.session import Session
 from tests import simulated_cuda
 from tests.joint import DIABETES, PROGRESSION, TARGET, Array, facts_for, tables_of
@@ -99,19 +101,27 @@ JOBS: dict[str, tuple[str, str, Settings]] = {  # name: partition, target, setti
 }
 
 
-def trained(
-    name: str, devices: dict[int, str], compute: int = 2, *, real: bool = False
-) -> tuple[list[Outcome], list[Session]]:
+def prepared(name: str, compute: int = 2, moved: float = 0.0) -> tuple[Roster, Facts, dict[int, Table]]:
+    """Parties, facts and tables of a job; `moved`: by so much is each value of x another."""
     partition, target, settings = JOBS[name]
     who = roster(compute, owners=compute + 1)
     weighted = name.endswith("weighted")
-    x = np.c_[np.abs(X[:, :1]) + 0.5, X[:, 1:]] if weighted else X
+    x = X + moved * np.random.default_rng(0).standard_normal(X.shape)
+    x = np.c_[np.abs(x[:, :1]) + 0.5, x[:, 1:]] if weighted else x
     tables = tables_of(x, TARGETS[target], who.owners, partition)
     schemas = {who.names[rank]: table.schema.with_target(TARGET) for rank, table in tables.items()}
     facts = facts_of(
         who, partition, schemas, TARGET,
         test_fraction=0.25 if settings.metrics else 0.0, seed=0, aside=Aside(weight="x0" if weighted else None),
     )  # fmt: skip
+    return who, facts, tables
+
+
+def trained(
+    name: str, devices: dict[int, str], compute: int = 2, *, real: bool = False
+) -> tuple[list[Outcome], list[Session]]:
+    who, facts, tables = prepared(name, compute)
+    settings = JOBS[name][2]
     return run_on(devices, who, lambda session: train(session, facts, settings, tables.get(session.rank)), real=real)
 
 

@@ -18,7 +18,7 @@ from mpcfl.solvers.gradient import Gradient
 from mpcfl.world.session import Session
 from tests.coalition import Coalition, Seen
 from tests.joint import Array, distance, facts_for, tables_of
-from tests.models.test_devices import by_rows
+from tests.models.test_devices import JOBS, by_rows, prepared
 from tests.parties import roster
 
 ROWS = 60
@@ -44,6 +44,11 @@ SLOW = [
         ("logistic", "vertical", 3, 2),
     )
 ]
+
+SHORT = ("least squares, steps", "least squares, momentum", "logistic, weighted", "logistic, widened")
+SHORT += ("logistic, losses", "svm", "huber", "poisson", "gamma")
+MODELS = [pytest.param(name, marks=[] if name in SHORT else pytest.mark.slow) for name in JOBS]
+MODELS = [model for model in MODELS if model.values != ("logistic, Hessian",)]  # whose sixty iterations take minutes
 
 
 def pooled(model: str, coalition: Coalition, partition: str) -> list[tuple[Array, Array]]:
@@ -104,3 +109,20 @@ def test_where_all_get_the_result_the_honest_partys_share_of_it_is_all_that_chan
             [part for what, peer, part in run.view[rank] if (what, peer) == ("reveal", 1)] for rank in (0, 2)
         )
         assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_shows_a_coalition_the_same_of_other_tables(name: str) -> None:
+    """Near ones, so that what is decided in public on the way is the same. The dealer gets the result."""
+    compute = 3 if name in SHORT and JOBS[name][0] == "horizontal" else 2  # vertical: for a column each
+    (who, facts, tables), (_, _, others) = (prepared(name, compute, moved) for moved in (0.0, 0.05))
+    coalition, settings = Coalition.against(who, 0), replace(JOBS[name][2], to=["dealer"])
+    mixed = {rank: tables[rank] if rank in coalition.members else others[rank] for rank in tables}
+
+    def program(session: Session, of_owners: dict[int, Table]) -> Outcome:
+        return train(session, facts, settings, of_owners.get(session.rank))
+
+    seen = coalition.run(program, tables)
+    other = coalition.simulated(seen, program, mixed)
+    assert not seen.differences(other, but="reveal")
+    assert not np.array_equal(other.results[who.dealer].coefficients, seen.results[who.dealer].coefficients)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from mpcfl.offline.dealing import Recipe, deal
+from mpcfl.protocols.aggregate import aggregate
 from mpcfl.protocols.pinned import Pinned
 from mpcfl.protocols.rounds import Protocol, run
 from mpcfl.sharing import opening
@@ -50,6 +51,30 @@ def test_the_way_back_ends_at_the_masks_that_it_began_with() -> None:
     back = coalition.simulated(coalition.simulated(seen, program, LARGE), program, ZERO)
     assert set(back.streams) == set(seen.streams)
     assert all(torch.equal(back.streams[key], stream) for key, stream in seen.streams.items())
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["sum", "weighted mean"])
+def test_of_aggregation_all_but_one_and_owners_see_the_same_of_other_tensors(weighted: bool) -> None:
+    """One of three compute parties stands alone. Of the owners who do not compute one is with the others; the dealer is
+    not, nor is who gets the result."""
+    who = roster(3, owners=6)
+    coalition, honest = Coalition.against(who, 1, 4), {1, who.dealer, 5}
+
+    def averaging(session: Session, others: tuple[float, float]) -> torch.Tensor | None:
+        value, weight = others if session.rank in honest else (1.5, 2.0)
+        own = torch.full((40,), value + session.rank, dtype=torch.float64)
+        return aggregate(session, own, weight=weight if weighted else None, to=["o5"])
+
+    seen = coalition.run(averaging, (0.0, 1.0))
+    other = coalition.simulated(seen, averaging, (1000.0, 7.0))
+    assert not seen.differences(other)
+    for found, (value, weight) in ((seen, (0.0, 1.0)), (other, (1000.0, 7.0))):
+        of_owners = [(value, weight) if rank in honest else (1.5, 2.0) for rank in who.owners]
+        weights = [weight if weighted else 1.0 for _, weight in of_owners]
+        wanted = sum(w * (v + rank) for rank, (v, _), w in zip(who.owners, of_owners, weights, strict=True))
+        assert found.results[5].tolist() == pytest.approx(
+            [wanted / sum(weights) if weighted else wanted] * 40, abs=1e-3
+        )
 
 
 @pytest.mark.parametrize("parties", [3, 5])
