@@ -10,7 +10,7 @@ BASELINES = {"pooled": 0.0, "fedsgd": 1e-14, "fedavg": 1e-2, "masks-sum": 1e-11}
 """Those of figure "headline", by system: sums in another order, steps at home, fixed point."""
 _SERIES = 3.0  # by how much the error of the weights may exceed that of the sigmoid
 _ROUNDING = 2e-5
-_ATTACKS = ("seed", "gradients", "views", "membership")
+_ATTACKS = ("seed", "key holder", "gradients", "views", "membership", "model inversion", "differencing")
 _UNLIKELY = 1e-9  # a correct program fails a statistical test at most this often
 _MAY_REFUSE = ("ill-conditioned", "sigmoid")
 

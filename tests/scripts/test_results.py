@@ -80,6 +80,13 @@ def test_what_cannot_be_measured_here_is_not_held_against_anybody(scripts: Any, 
     assert "not compared, statsmodels is not installed" in capsys.readouterr().out
 
 
+def test_rows_of_every_attack_can_be_compared(scripts: Any) -> None:
+    """They have no error against a reference, but what a party sees must look uniform."""
+    within_band = scripts("measuring.bands").within_band
+    for figure in scripts("measuring.attacks.run").FIGURES:
+        assert within_band({"figure": figure}) and not within_band({"figure": figure, "bytes_p": 1e-12})
+
+
 def test_a_weight_may_be_off_by_no_more_than_its_sigmoid_allows(scripts: Any) -> None:
     within_band = scripts("measuring.bands").within_band
     row = {"figure": "sigmoid", "series_error": 1e-4}
