@@ -11,18 +11,21 @@ enough. The same table times the mask of the factor makes bit * factor without a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 
-from mpcfl.offline.dealing import Recipe, deal
+from mpcfl.offline.dealing import Recipe, at_a_time, deal
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.protocols.turns import CASES, away, missing
 from mpcfl.ring.cut import SHORT, Cut, answers, even, read, settle_product, tables
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, require_headroom
+from mpcfl.world.session import Session
 
 _RANGE = 62  # bits of |x - theta|
+_STRETCH = 1 << 18  # elements of tables that are dealt at a time: 2 MB
 
 
 class Words(Cut):
@@ -102,14 +105,9 @@ def watched_steps(
     session, shape = x.session, x.shape
     if factor is not None and factor.shape != shape:
         raise ValueError(f"a factor of shape {factor.shape} does not fit values of shape {shape}")
-    small, count = (*shape, len(thresholds)), len(thresholds) if products is None else products
-    masks = [shape, small] if factor is None else [shape, small, shape]
-    answered = [(*small, words.half), (*shape, count, words.half)]
-    derived = [*words.shapes(shape), *answered, *([] if turn is None else [(CASES, *shape)])]
-    lanes = [*words.lanes, *[64] * (len(derived) - 1)]
-    recipe = Recipe("steps", masks, derived, lambda m: _derive(m, words, count, turn), lanes=lanes)
-    (r, q, *rest), (digits, table, times, *turns) = deal(session, recipe)
-
+    count = len(thresholds) if products is None else products
+    dealt = _Dealt(session, words, len(thresholds), count, turn)
+    r, q, *rest = dealt.masks(shape, with_factor=factor is not None)
     opening = [Masked(x._like(x._ring + r, x.bound), protocol="steps")]
     if factor is not None:
         opening.append(Masked(factor._like(factor._ring + rest[0], factor.bound), protocol="steps"))
@@ -117,18 +115,72 @@ def watched_steps(
     factor, whole = (x, c) if factor is None else (factor, others[0])
     lower = torch.tensor([theta + ((1 << words.drop) >> 1) for theta in thresholds])
     lower = lower if c.is_meta else lower.to(c.device)
-    v = read(c, lower, [digits], words, public=session.rank == 0)
-    (c2,) = yield [Masked(Share(session, v + q, scale=0, bound=256.0), 8, "steps")]
-    bits, parts = settle_product(c2, table, times, whole, factor._ring, words, public=session.rank == 0)
-    gone = None
-    if turn is not None:
-        gone = Share(session, away(session, c, turns[0], low=turn, cases=CASES), scale=0, bound=0.0)
-    return Share(session, bits, scale=0, bound=1.0), factor._like(parts, factor.bound), gone
+    public, c, whole, ring = session.rank == 0, c.reshape(-1), whole.reshape(-1), factor._ring.reshape(-1)
+    v = [read(c[some], lower, dealt.digits(some), words, public=public) for some in dealt.stretches(words.elements)]
+
+    word = Share(session, torch.cat(v).reshape(q.shape) + q, scale=0, bound=256.0)
+    (c2,) = yield [Masked(word, 8, "steps")]
+    c2 = c2.reshape(-1, len(thresholds))
+    bits, parts, gone = [], [], []
+    for some in dealt.stretches(dealt.answers_of_one):
+        table, times, *turns = dealt.answers(some)
+        bit, part = settle_product(c2[some], table, times, whole[some], ring[some], words, public=public)
+        bits.append(bit)
+        parts.append(part)
+        gone += [away(session, c[some], turns[0], low=turn, cases=CASES)] if turn is not None else []
+    return (
+        Share(session, torch.cat(bits).reshape(q.shape), scale=0, bound=1.0),
+        factor._like(torch.cat(parts).reshape(*shape, count), factor.bound),
+        Share(session, torch.cat(gone).reshape(shape), scale=0, bound=0.0) if gone else None,
+    )
 
 
-def _derive(masks: list[torch.Tensor], words: Words, products: int, turn: int | None) -> list[torch.Tensor]:
-    """Tables of r's digits, the answers, those times the mask of the factor, and what is missing for turn 0."""
-    r, q, *rest = masks
-    table = answers((r >> words.end)[..., None], q, words)
-    derived = [*tables(r, words), table, table[..., :products, :] * (rest[0] if rest else r)[..., None, None]]
-    return derived if turn is None else [*derived, missing(-r, low=turn, cases=CASES)]
+class _Dealt:
+    """Masks, all at once, as they are used, which the dealer keeps; and their tables for a stretch of values at a time,
+    which stays in a cache."""
+
+    def __init__(self, session: Session, words: Words, thresholds: int, products: int, turn: int | None) -> None:
+        self._session, self._words, self._turn = session, words, turn
+        self._thresholds, self._products, self._count = thresholds, products, 0
+        self._kept: list[torch.Tensor] = []  # at the dealer only
+
+    @property
+    def answers_of_one(self) -> int:
+        """Elements of the answers for one value."""
+        return self._words.half * (self._thresholds + self._products) + (0 if self._turn is None else CASES)
+
+    def masks(self, shape: tuple[int, ...], *, with_factor: bool) -> list[torch.Tensor]:
+        self._count = math.prod(shape)
+        shapes = [shape, (*shape, self._thresholds), *([shape] if with_factor else [])]
+        masks, _ = deal(self._session, Recipe("steps", shapes, [], self._keep))
+        return masks
+
+    def _keep(self, masks: list[torch.Tensor]) -> list[torch.Tensor]:
+        r, q, *rest = masks
+        self._kept = [r.reshape(-1), q.reshape(-1, self._thresholds), (rest[0] if rest else r).reshape(-1)]
+        return []
+
+    def stretches(self, elements: int) -> list[slice]:
+        """Of values whose tables have so many elements each."""
+        most = max(1, at_a_time(self._session, _STRETCH) // elements)
+        return [slice(i, min(i + most, self._count)) for i in range(0, max(1, self._count), most)]
+
+    def digits(self, some: slice) -> list[torch.Tensor]:
+        shapes = self._words.shapes((some.stop - some.start,))
+        recipe = Recipe(
+            "steps", [], shapes, lambda _: tables(self._kept[0][some], self._words), lanes=self._words.lanes
+        )
+        return deal(self._session, recipe)[1]
+
+    def answers(self, some: slice) -> list[torch.Tensor]:
+        """Answers (n, K, half), the first of them times the mask of the factor, and what is missing for turn 0."""
+        n, half = some.stop - some.start, self._words.half
+        watched = [] if self._turn is None else [(CASES, n)]
+        shapes = [(n, self._thresholds, half), (n, self._products, half), *watched]
+        return deal(self._session, Recipe("steps", [], shapes, lambda _: self._derive(some)))[1]
+
+    def _derive(self, some: slice) -> list[torch.Tensor]:
+        r, q, mask = (kept[some] for kept in self._kept)
+        table = answers((r >> self._words.end)[:, None], q, self._words)
+        derived = [table, table[:, : self._products] * mask[:, None, None]]
+        return derived if self._turn is None else [*derived, missing(-r, low=self._turn, cases=CASES)]

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from mpcfl.errors import HeadroomError
+from mpcfl.protocols import steps as module
 from mpcfl.protocols.rounds import run
-from mpcfl.protocols.steps import Words, steps
+from mpcfl.protocols.steps import Words, steps, watched_steps
 from tests.evaluation import PARTIES, Given, dry, evaluate, full_range
 
 THRESHOLDS = [-1000, 0, 7, 1 << 14]
@@ -54,7 +55,30 @@ def test_another_factor_costs_8_bytes_more(parties: int) -> None:
         outcome = evaluate(parties, stepped(exact, with_factor=with_factor), x, factor)
         assert outcome.cost("online", parties - 1) == {"steps": (2, 2 * others, (size + k) * n * others)}
         words = exact(dry(16384.0))
-        assert outcome.cost("offline", parties) == {"steps": (0, 1, (words.elements + 2 * words.half * k) * n * 8)}
+        assert outcome.cost("offline", parties) == {"steps": (0, 2, (words.elements + 2 * words.half * k) * n * 8)}
+
+
+@pytest.mark.parametrize("with_factor", [True, False])
+def test_more_values_than_are_dealt_at_a_time(with_factor: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In stretches, of which the last is shorter; what is away is watched in all of them."""
+    monkeypatch.setattr(module, "_STRETCH", 7 * 30)
+    x, factor = torch.arange(-1500, 17000, 61), full_range(np.random.default_rng(0), 304)
+    n, turn = len(x), 14
+
+    def program(session, x, factor):
+        words = exact(x)
+        return run(session, watched_steps(x, THRESHOLDS, words, factor if with_factor else None, turn=turn))
+
+    outcome = evaluate(3, program, Given(x.reshape(2, 152), bound=16384.0), Given(factor.reshape(2, 152), 9, 1.0))
+    bits = (x[:, None] >= torch.tensor(THRESHOLDS)).to(torch.int64)
+    assert torch.equal(outcome.ring(0), bits.reshape(2, 152, 4))
+    assert torch.equal(outcome.ring(1), (bits * (factor if with_factor else x)[:, None]).reshape(2, 152, 4))
+    gone = outcome.ring(2).reshape(-1)
+    assert gone[x.abs() <= 3 << 11].eq(0).all() and gone[x.abs() > 5 << 11].ne(0).all()
+    words = exact(dry(16384.0))
+    each = [words.elements, words.half * 8 + 4]
+    pieces = sum(-(-n // (7 * 30 // elements)) for elements in each)
+    assert pieces > 60 and outcome.cost("offline", 3) == {"steps": (0, pieces, sum(each) * n * 8)}
 
 
 @pytest.mark.parametrize("count", range(len(THRESHOLDS) + 1))
@@ -70,7 +94,7 @@ def test_products_of_the_first_thresholds_alone_cost_those_alone(count: int) -> 
     bits = (x[:, None] >= torch.tensor(THRESHOLDS)).to(torch.int64)
     assert torch.equal(outcome.ring(0), bits)
     assert torch.equal(outcome.ring(1), (bits * x[:, None])[:, :count])
-    assert outcome.cost("offline", 3) == {"steps": (0, 1, (words.elements + words.half * (k + count)) * n * 8)}
+    assert outcome.cost("offline", 3) == {"steps": (0, 2, (words.elements + words.half * (k + count)) * n * 8)}
     assert sum(words.digits) == sum(Words.of_error(dry(16999.0), THRESHOLDS, 0.5).digits)
 
 

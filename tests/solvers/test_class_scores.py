@@ -109,7 +109,7 @@ def test_cost(parties: int) -> None:
             "lookup": (1, others, n * others),
         }
         offline = outcome.cost("offline", parties)
-        assert offline["steps"] == (0, 1, elements * n * classes * 8)
+        assert offline["steps"] == (0, 2, elements * n * classes * 8)
         assert offline["lookup"] == (0, 1, 16 * n * 8) and offline["product"] == (0, 1, n * classes * 8)
 
 
