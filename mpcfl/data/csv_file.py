@@ -22,6 +22,12 @@ from mpcfl.errors import DataError
 BLOCK_BYTES = 8 << 20
 NULLS = ["", "NA", "N/A", "n/a", "#N/A", "#NA", "NULL", "null", "None", "<NA>", "NaN", "nan", "-NaN", "-nan"]
 _NUMBER = re.compile(r"[ \t]*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[ \t]*", re.ASCII)
+_OTHER_WORDS = {
+    faults.DATE: re.compile(r"\s*\d{1,4}([-./])\d{1,2}\1\d{1,4}([T\s].*)?"),
+    faults.MARKED: re.compile(r"(?=.*\d)\s*[<>$£€¥]?\s*[-+\u2212]?[\d.,'’_\s]+[%$£€¥]?\s*"),
+    faults.NO_VALUE: re.compile(r"[^\w\s]+|#[\w/]+[!?]?"),
+}
+"""What a cell of text is, where that says better what to do about it."""
 _SPECIAL = re.compile(r"[ \t]*[+-]?(?:(inf|infinity)|nan)[ \t]*", re.ASCII | re.IGNORECASE)
 
 
@@ -130,10 +136,7 @@ class CsvFile(Source):
                 continue
             where = f"row {row} (line {line})"
             if len(cells) != len(self._header):
-                return DataError(
-                    f"{self.name}: {where}: has {len(cells)} cells, the header has {len(self._header)}",
-                    hint="a text with a comma in it needs quotes; a decimal comma must become a point",
-                )
+                return self._ragged(where, cells)
             for position, name, kind in wanted:
                 found = self._found(cells[position], name, kind)
                 if found is not None:
@@ -145,6 +148,15 @@ class CsvFile(Source):
             f"{self.name}: cannot be read as CSV after row {rows_before}",
             hint="look for a quote that is not closed, or save the file again",
         )
+
+    def _ragged(self, where: str, cells: list[str]) -> DataError:
+        hint = "a text with a comma in it needs quotes; a decimal comma must become a point"
+        if any("\n" in cell or "\r" in cell for cell in cells):
+            hint = "look for a quote that is not closed: one cell goes over several lines"
+        elif len(self._header) == 1:
+            hint = "the first line must be the header: one name for each column, with commas between"
+        count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+        return DataError(f"{self.name}: {where}: has {count}, the header has {len(self._header)}", hint=hint)
 
     def _found(self, cell: str, column: str, kind: str) -> str | None:
         """What is wrong with a cell, None if nothing is: the same verdict as pyarrow's, cell by cell.
@@ -168,7 +180,7 @@ class CsvFile(Source):
             return faults.TEXT
         if _NUMBER.fullmatch(cell):
             return None if abs(float(cell)) <= faults.LIMIT else faults.LARGE
-        return faults.TEXT
+        return next((found for found, words in _OTHER_WORDS.items() if words.fullmatch(cell)), faults.TEXT)
 
 
 def _read_header(path: Path) -> list[str]:
@@ -194,6 +206,9 @@ def _read_header(path: Path) -> list[str]:
                 hint="write the column names into the first line; a name may not be a number alone",
             )
     if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        raise DataError(f"{path}: the columns are not separated by commas", hint="save the file with commas")
+        raise DataError(
+            f"{path}: the columns are not separated by commas",
+            hint="save the file with commas between columns and points in numbers",
+        )
     check_names(str(path), header)
     return header

@@ -16,6 +16,10 @@ LIMIT = 2.0**40
 
 MISSING, NAN, INFINITY, LARGE = "an empty cell", "NaN", "infinity", "a number beyond 2^40"
 TEXT, BLANKS, DATE, BYTES = "text", "a cell of blanks", "a date or time", "bytes that are not UTF-8"
+MARKED = "a number with other signs in it"
+"""A comma, a blank or an apostrophe between digits, a currency, a percent sign, "<"."""
+NO_VALUE = "a sign that stands for no number"
+"""A dash, a question mark, "#DIV/0!"."""
 
 _IMPUTE_HINT = 'fill the cell, drop the row, or ask for imputation: `impute = "mean"` under [data] in the job file'
 _TEXT_HINT = "give a category one 0/1 column for each value, a date as days since a fixed day, or take the column out"
@@ -23,7 +27,10 @@ HINTS = {
     MISSING: _IMPUTE_HINT,
     NAN: _IMPUTE_HINT,
     INFINITY: "look for a division by zero where the file was made",
-    LARGE: "give the column in larger units (thousands, millions): |x| may be at most 2^40, about 1.1e12",
+    LARGE: "give the column in larger units (thousands, millions), |x| may be at most 2^40, about 1.1e12; or take it "
+    "out, as an identifier is no feature",
+    MARKED: "write 1234.5: a decimal point, no separator of thousands, no unit",
+    NO_VALUE: f"leave a cell that is missing empty, then {_IMPUTE_HINT}",
     TEXT: _TEXT_HINT,
     DATE: _TEXT_HINT,
     BLANKS: _IMPUTE_HINT,
@@ -34,9 +41,8 @@ FOLD_VALUES = 2048
 
 
 def refused_cell(name: str, where: str, column: str, found: str) -> DataError:
-    return DataError(
-        f"{name}: {where}, column {column!r}: found {found} where a number is needed", hint=HINTS.get(found)
-    )
+    needed = "" if found in (LARGE, MARKED) else " where a number is needed"
+    return DataError(f"{name}: {where}, column {column!r}: found {found}{needed}", hint=HINTS.get(found))
 
 
 def refused_column(name: str, column: str, found: str) -> DataError:

@@ -1,9 +1,13 @@
 """Column names: none empty, none twice, and the choice of some of them."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from mpcfl.errors import DataError
+
+_INDEX = "pandas writes its index so: use to_csv(..., index=False); row numbers are no feature"
+_COMMA = "give every column a name; where lines end with a comma, take it away"
 
 
 def check_names(table: str, names: Sequence[str]) -> None:
@@ -11,10 +15,9 @@ def check_names(table: str, names: Sequence[str]) -> None:
     seen: set[str] = set()
     for position, name in enumerate(names, start=1):
         if not name.strip():
-            raise DataError(
-                f"{table}: column number {position} has no name",
-                hint="pandas writes its index so: use to_csv(..., index=False)",
-            )
+            raise DataError(f"{table}: column number {position} has no name", hint=_INDEX if position == 1 else _COMMA)
+        if re.fullmatch(r"Unnamed: \d+", name):
+            raise DataError(f"{table}: column {name!r} had no name when pandas read it", hint=_INDEX)
         if name in seen:
             raise DataError(f"{table}: column {name!r} stands there twice", hint="give every column its own name")
         seen.add(name)
@@ -38,5 +41,12 @@ def choose(table: str, names: Sequence[str], wanted: Sequence[str] | None) -> tu
 
 def did_you_mean(name: str, known: Sequence[str]) -> str | None:
     """A hint that names the nearest of `known`, None where nothing is near."""
-    near = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else None
+    near = nearest(name, known)
+    return f"did you mean {near!r}?" if near else None
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that `name` may be meant for: the same but for case and blanks around, or spelled alike."""
+    known = list(known)
+    same = [other for other in known if other.strip().casefold() == name.strip().casefold()]
+    return next(iter(same or get_close_matches(name, known, n=1, cutoff=0.6)), None)

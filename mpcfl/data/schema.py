@@ -6,8 +6,8 @@ Column names, kinds and numbers of rows are public to all parties of the job; no
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
+from mpcfl.data.names import did_you_mean, nearest
 from mpcfl.errors import AgreementError, DataError
 
 KINDS = ("float", "int", "bool")
@@ -135,7 +135,8 @@ def agree_vertical(schemas: Mapping[str, Schema], target: str, aside: Sequence[s
                 what = "the target" if name == target else "column"
                 raise AgreementError(
                     f"{what} {name!r} is held by {owners[name]} and by {party}",
-                    hint="take it out at one of them, or rename it",
+                    hint="take it out at one of them, or rename it; what only numbers the cases is no feature: sort "
+                    "all tables by it, then take it out everywhere",
                 )
             owners[name] = party
     if target not in owners:
@@ -190,8 +191,7 @@ def _check_same_names(schemas: Mapping[str, Schema]) -> None:
         near = [
             match
             for party in lackers
-            for match in get_close_matches(name, schemas[party].names, 1, 0.6)
-            if match not in schemas[holders[0]].names
+            if (match := nearest(name, schemas[party].names)) and match not in schemas[holders[0]].names
         ]
         if near and hint is None:
             hint = f"{near[0]!r} and {name!r} may be meant to be one: names must agree letter by letter"
@@ -203,15 +203,13 @@ def _check_same_names(schemas: Mapping[str, Schema]) -> None:
 
 def _no_target(schemas: Mapping[str, Schema], target: str) -> AgreementError:
     every = [name for schema in schemas.values() for name in schema.names]
-    near = get_close_matches(target, every, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]!r}?" if near else "`target` in the job file must be a column's name"
-    return AgreementError(f"no party has the target {target!r} (asked: {_join(list(schemas))})", hint=hint)
+    hint = did_you_mean(target, every) or "`target` in the job file must be a column's name"
+    return AgreementError(f"no party has the target column {target!r} (asked: {_join(list(schemas))})", hint=hint)
 
 
 def _no_column(schemas: Mapping[str, Schema], name: str) -> AgreementError:
     every = [column for schema in schemas.values() for column in schema.names]
-    near = get_close_matches(name, every, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]!r}?" if near else "[model] in the job file must name a column"
+    hint = did_you_mean(name, every) or "[model] in the job file must name a column"
     return AgreementError(f"no party has the column {name!r} (asked: {_join(list(schemas))})", hint=hint)
 
 

@@ -10,7 +10,8 @@ from mpcfl.errors import DataError
 from tests.data.files import SECRET, read, refused_file, write
 
 CELLS = [
-    (f"x{SECRET}", "text"), ("4711,8", "text"), ("4_711", "text"), ("0x10", "text"), ("2024-01-31", "text"),
+    (f"x{SECRET}", "text"), ("4711,8", "a number with"), ("4_711", "a number with"),
+    ("0x10", "text"), ("2024-01-31", "a date"),
     ("", "an empty cell"), ("NA", "NaN"), ("NaN", "NaN"), ("null", "NaN"), ("   ", "a cell of blanks"),
     ("inf", "infinity"), ("-Infinity", "infinity"),
     ("1e300", "a number beyond 2^40"), ("-1e13", "a number beyond 2^40"), ("1e400", "infinity"),
@@ -57,13 +58,13 @@ def test_an_empty_line_in_a_file_of_one_column_is_a_missing_cell(tmp_path: Path)
     assert "row 2 (line 3), column 'a': found an empty cell" in refused_file(write(tmp_path, "a\n1\n\n3\n"))
 
 
-@pytest.mark.parametrize("line, cells", [("3", 1), (f"3,4,{SECRET}", 3)])
+@pytest.mark.parametrize("line, cells", [("3", "1 cell"), (f"3,4,{SECRET}", "3 cells")])
 @pytest.mark.parametrize("far", [False, True])
-def test_a_ragged_row_is_named(tmp_path: Path, line: str, cells: int, far: bool) -> None:
+def test_a_ragged_row_is_named(tmp_path: Path, line: str, cells: str, far: bool) -> None:
     before = ["1,2.2222222222222"] * (600_000 if far else 1)
     message = refused_file(write(tmp_path, "\n".join(["a,b", *before, line, "5,6"])))
     row = len(before) + 1
-    assert f"row {row} (line {row + 1}): has {cells} cells, the header has 2" in message
+    assert f"row {row} (line {row + 1}): has {cells}, the header has 2" in message
 
 
 def test_a_quote_that_is_never_closed_is_refused(tmp_path: Path) -> None:
@@ -124,3 +125,36 @@ def forms_not_blamed(folder: Path, forms: Iterable[str]) -> set[str]:
         if "row 2" in message:
             passed.add(form)
     return passed
+
+
+@pytest.mark.parametrize(
+    "cell, found, todo",
+    [
+        ("1,234.5", "a number with other signs in it", "no separator of thousands"),
+        ("1.234.567,8", "a number with other signs in it", "a decimal point"),
+        ("1\u00a0234", "a number with other signs in it", "no separator of thousands"),
+        ("€ 50", "a number with other signs in it", "no unit"),
+        ("<5", "a number with other signs in it", "no unit"),
+        ("31.01.2024", "a date or time", "days since"),
+        ("1/31/2024 12:00", "a date or time", "days since"),
+        ("-", "a sign that stands for no number", "empty"),
+        ("#DIV/0!", "a sign that stands for no number", "empty"),
+        ("yes", "text", "one 0/1 column"),
+        ("1024-1", "text", "one 0/1 column"),
+        ("9007199254740993", "a number beyond 2^40", "an identifier is no feature"),
+    ],
+)
+def test_a_cell_that_people_write_so_is_refused_with_how_to_write_it(
+    tmp_path: Path, cell: str, found: str, todo: str
+) -> None:
+    message = refused_file(write(tmp_path, f'a,y\n"{cell}",1\n2,3\n'))
+    what, hint = message.split("\n  hint: ")
+    assert f"column 'a': found {found}" in what and todo in hint
+
+
+def test_a_row_over_several_lines_is_blamed_on_its_quote(tmp_path: Path) -> None:
+    assert "a quote that is not closed" in refused_file(write(tmp_path, 'a,b\n"1,2\n3,4\n5,6\n'))
+
+
+def test_a_title_above_the_header_is_taken_for_it_and_the_hint_says_so(tmp_path: Path) -> None:
+    assert "must be the header" in refused_file(write(tmp_path, "our patients\na,b\n1,2\n"))

@@ -30,7 +30,9 @@ def test_a_file_without_a_header_is_refused_before_its_first_row_becomes_names(t
     "text, words",
     [
         ("a,b,a\n1,2,3\n", "column 'a' stands there twice"),
-        (",a\n0,1\n", "column number 1 has no name"),
+        (",a\n0,1\n", "use to_csv(..., index=False)"),
+        ("Unnamed: 0,a\n0,1\n", "use to_csv(..., index=False)"),
+        ("a,b,\n0,1,\n", "where lines end with a comma"),
         ("a;b\n1;2\n", "not separated by commas"),
         ("a,b\n1,2\n".encode("utf-16"), "not UTF-8"),
     ],

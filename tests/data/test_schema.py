@@ -72,6 +72,7 @@ NORTH = schema("age", "bmi", "y")
         ({"south": NORTH, "east": schema("age", "y", "bmi")},
          "east has its columns in another order than north: column 2 is 'y'"),
         ({"south": schema("Age", "bmi", "y")}, "'Age' and 'age' may be meant to be one"),
+        ({"south": schema("age", "bmi", "Y")}, "'Y' and 'y' may be meant to be one"),
         ({"south": schema(*"abcdefgh", "y")}, "and 5 more"),
     ],
 )  # fmt: skip
@@ -85,7 +86,9 @@ def test_horizontal_differences_name_party_and_column(others: dict[str, Schema],
 def test_a_target_that_nobody_has_is_named_with_the_nearest(agree) -> None:
     with pytest.raises(AgreementError) as caught:
         agree({"north": schema("age", "income")}, "incone")
-    assert "no party has the target 'incone'" in str(caught.value) and "did you mean 'income'?" in str(caught.value)
+    assert "no party has the target column 'incone'" in str(caught.value) and "did you mean 'income'?" in str(
+        caught.value
+    )
 
 
 def test_vertical_features_are_in_party_order_then_file_order() -> None:
