@@ -10,12 +10,9 @@ import torch
 import mpcfl.cli.main
 import mpcfl.cli.train
 import mpcfl.report.output
-from mpcfl.ring import product, waves
-from mpcfl.world import _crypten
+from mpcfl.world import join
 
 LOADED = (matplotlib, mpcfl, pytest, scipy, sklearn)
 
 torch.set_num_threads(1)  # OMP_NUM_THREADS = 1, which a party is given, comes after the import
-product.load("cpu")
-waves.load("cpu")
-_crypten.load()
+join.load("cpu")

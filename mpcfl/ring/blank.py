@@ -65,7 +65,8 @@ class Blank(torch.Tensor):
 
 @lru_cache(maxsize=1024)
 def _made(shape: tuple[int, ...], dtype: torch.dtype) -> Blank:
-    made = torch.empty(shape, dtype=dtype, device="meta").as_subclass(Blank)
+    with torch.inference_mode(False):  # protocols run in it, and what is made in it can be changed in it only
+        made = torch.empty(shape, dtype=dtype, device="meta").as_subclass(Blank)
     made._size, made._type = torch.Size(shape), dtype
     return made
 

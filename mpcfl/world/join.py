@@ -29,6 +29,14 @@ from mpcfl.world.transport import Mesh
 DEFAULT_TIMEOUT = 60.0
 
 
+def load(place: str | torch.device) -> None:
+    """Import CrypTen and the kernels of a device."""
+    _crypten.load()
+    product.load(place)
+    waves.load(place)
+    cut.load(place)
+
+
 @contextmanager
 def join(
     roster: Roster,
@@ -65,10 +73,7 @@ def join(
     opens = openings == "nccl" and rank.isdecimal() and int(rank) in roster.compute
     if opens:
         require_nccl(roster.names[int(rank)], place)
-    _crypten.load()  # seconds, in which nobody waits yet
-    product.load(place)
-    waves.load(place)
-    cut.load(place)
+    load(place)  # seconds, in which nobody waits yet
     gc.freeze()  # the modules loaded: a tenth of a second to look through, in the middle of the first fit
     prefix = "/".join(["mpcfl", *(os.environ.get(f"TORCHELASTIC_{name}", "0") for name in ("RUN_ID", "RESTART_COUNT"))])
     store = open_store(int(rank) if rank.isdecimal() else 0, timeout, keeper=roster.names[0])

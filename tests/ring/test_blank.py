@@ -275,6 +275,12 @@ def test_it_has_no_content_to_give() -> None:
             exit_(blank((2,)))
 
 
+def test_one_that_a_protocol_made_serves_outside_of_inference_mode_too() -> None:
+    with torch.inference_mode():
+        made = blank((7, 11, 13))
+    assert blank((7, 11, 13)) is made and made.add_(1).shape == (7, 11, 13)
+
+
 def test_indices_are_real_numbers_beside_it() -> None:
     assert indices(3, blank((2,))).tolist() == indices(3, full((2,))).tolist() == [0, 1, 2]
 
