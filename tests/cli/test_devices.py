@@ -10,6 +10,7 @@ import torch
 from mpcfl.cli.main import main
 from tests.cli.jobs import tables
 from tests.cli.parties import train, write_job, write_tables
+from tests.cli.simulating import forked_parties
 from tests.cli.test_runs import check_model
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
@@ -44,8 +45,9 @@ def test_a_device_that_is_no_device_is_refused(tmp_path: Path, capsys: pytest.Ca
 
 @without_gpu
 def test_a_simulation_puts_all_parties_on_the_device_that_it_is_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    forked_parties(monkeypatch)
     write_tables(tmp_path)
     assert main(["simulate", str(write_job(tmp_path, tables())), "--device", "cuda"]) == 4
     said = capsys.readouterr().err
