@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 
 from mpcfl.cli.job import Job
 from mpcfl.data.facts import Facts, facts_of
+from mpcfl.data.names import did_you_mean
 from mpcfl.data.reading import open_table
 from mpcfl.data.source import Source
-from mpcfl.errors import JobError
+from mpcfl.errors import DataError, JobError
 from mpcfl.models.families import mixture_of, objective_of
 from mpcfl.models.settings import Settings, Solver
 from mpcfl.solvers.admm import Admm
@@ -52,11 +54,19 @@ def settings_of(job: Job) -> Settings:
 
 
 def table_of(job: Job, name: str) -> Source | None:
-    """The table of party `name`, None if it has none; DataError if it cannot be read."""
+    """The table of party `name`, None if it has none; DataError if it cannot be read, or lacks a column that [data]
+    imputes (in a vertical partition another party may have it)."""
     party = job.party(name)
     if party.data is None:
         return None
-    return open_table(job.resolve(party.data), impute=job.data.impute, target=job.target)
+    table = open_table(job.resolve(party.data), impute=job.data.impute, target=job.target)
+    if job.partition == "horizontal" and isinstance(job.data.impute, Mapping):
+        for column in job.data.impute:
+            if column not in table.columns:
+                raise DataError(
+                    f"[data] impute: {table.name} has no column {column!r}", hint=did_you_mean(column, table.columns)
+                )
+    return table
 
 
 def local_facts(job: Job) -> Facts:

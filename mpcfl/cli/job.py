@@ -24,6 +24,7 @@ from typing import Any, get_args
 from mpcfl.cli.checkpoint_section import Checkpoint
 from mpcfl.cli.job_sections import Data, Evaluate, General, Model, Network, Party, Reveal
 from mpcfl.cli.job_tables import check_keys, check_table, parse_toml, section
+from mpcfl.cli.misplaced import check_places
 from mpcfl.cli.rules import choice
 from mpcfl.cli.select_section import Select
 from mpcfl.cli.solver_sections import SOLVERS, Doubling, Solver
@@ -60,7 +61,7 @@ class Job:
     evaluate: Evaluate = dataclasses.field(default_factory=Evaluate)
     select: Select = dataclasses.field(default_factory=Select)
     reveal: Reveal = dataclasses.field(default_factory=Reveal)
-    """`to` is never empty in a job: the default is filled in."""
+    """`to` is never absent in a job: the default is filled in."""
     checkpoint: Checkpoint = dataclasses.field(default_factory=Checkpoint)
     network: Network = dataclasses.field(default_factory=Network)
     parties: tuple[Party, ...]
@@ -84,9 +85,9 @@ class Job:
         self._check_roles()
         self._check_openings()
         names = tuple(party.name for party in self.parties)
-        for name in self.reveal.to:
+        for name in self.reveal.to or ():
             choice("[reveal] to", name, names)
-        if not self.reveal.to:
+        if self.reveal.to is None:
             to = tuple(party.name for party in self.parties if "data" in party.roles or "compute" in party.roles)
             object.__setattr__(self, "reveal", Reveal(to=to))
 
@@ -220,7 +221,7 @@ class Job:
         """The job in the TOML file at `path`. JobError, which names file, section and key, for whatever is wrong."""
         path = Path(path)
         try:
-            text = path.read_bytes().decode()
+            text = path.read_bytes().decode("utf-8-sig")
         except OSError as error:
             raise JobError(f"{path}: cannot be read: {error.strerror}", hint="name a job file in TOML") from None
         except UnicodeDecodeError:
@@ -233,6 +234,7 @@ class Job:
     @staticmethod
     def from_dict(tables: Mapping[str, Any], folder: str | Path = ".") -> "Job":
         """The job in `tables`, as a TOML parser or `to_dict` gives them."""
+        check_places(tables)
         check_keys(tables, SECTIONS, "job file")
         for name in ("job", "parties"):
             if name not in tables:
@@ -285,6 +287,7 @@ def _solver(table: Mapping[str, Any], default: str) -> Solver:
                 f"[solver] {key} belongs to {' and '.join(having)}, not to {name!r}",
                 hint="take it out, or change `name`",
             )
+    check_keys(settings, ("name", *kinds[name].__dataclass_fields__), "[solver]")
     return section(kinds[name], settings, "[solver]")
 
 

@@ -22,6 +22,7 @@ from mpcfl.world.nccl import OPENINGS
 
 ROLES = ("data", "compute", "dealer")
 PARTITIONS = ("horizontal", "vertical")
+_BACKSLASH = "holds a tab or the like: a backslash between double quotes makes one; write / in paths"
 SIGMOID_RANGES = tuple(2**k for k in range(1, 11))
 
 
@@ -183,11 +184,12 @@ class Evaluate:
 class Reveal:
     """[reveal]: who learns the output."""
 
-    to: tuple[str, ...] = ()
+    to: tuple[str, ...] | None = None
     """Names of parties. Absent: all that hold data or compute."""
 
     def __post_init__(self) -> None:
-        once("[reveal] to", self.to)
+        once("[reveal] to", self.to or ())
+        need("[reveal] to", self.to is None or bool(self.to), "must name a party; absent: data and compute parties")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -236,6 +238,8 @@ class Party:
             raise JobError(f"{where}: role 'data' needs a table", hint='add data = "file.csv", or drop the role')
         if "data" not in self.roles and self.data is not None:
             raise JobError(f"{where}: has data but not the role 'data'", hint="add the role, or take `data` out")
+        for key in ("data", "certificate", "key"):
+            need(f"{where} {key}", (getattr(self, key) or "").isprintable(), _BACKSLASH)
         need(f"{where} key", self.key is None or self.certificate is not None, "needs a certificate beside it")
         _check_device(f"{where} device", self.device or "cpu")
 

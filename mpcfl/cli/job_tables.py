@@ -89,4 +89,9 @@ def parse_toml(text: str) -> dict[str, Any]:
         raise JobError(f"party {party[1]!r} appears twice ({where})", hint="each organisation is one party")
     if re.search(r"twice|overwrite", words):
         raise JobError(f"a section or key stands there twice ({where})", hint="leave one of the two")
-    raise JobError(f"is not valid TOML at {where}", hint="texts need quotes, sections brackets: see https://toml.io")
+    if line and "\\" in text.splitlines()[int(line[1]) - 1]:
+        raise JobError(f"is not valid TOML at {where}", hint="a backslash between double quotes: write / in paths")
+    raise JobError(
+        f"is not valid TOML at {where}",
+        hint="texts need quotes, sections brackets, true and false small letters: see https://toml.io",
+    )

@@ -41,7 +41,8 @@ def simulate(job_path: str | Path, device: str | None = None) -> RunRecord:
     Raises what the first party to fail exits with, as `Failed`; the others' messages are left out.
     """
     job = Job.load(job_path)
-    facts = local_facts(job)  # bad tables and schemas are reported once, before any process starts
+    settings_of(job)  # what they refuse, and bad tables and schemas, is reported once, before any process starts
+    facts = local_facts(job)
     with tempfile.TemporaryDirectory(prefix="mpcfl-") as folder:
         record_path = Path(folder) / "record.json"
         _run_all(job, [str(job_path), str(record_path), *([device] if device else [])], folder)

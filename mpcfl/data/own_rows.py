@@ -24,7 +24,7 @@ WEIGHT_BOUND = 16.0
 MEAN_BOUND = 2.0
 _ROW_MEAN, _ROW_SPARE = 3.0, 160.0  # a row may be far out in some columns, not in many
 _SPARE = 64.0  # for an owner with few rows in a batch, whose mean may be far from that of all
-_STANDARDISE = "bring the columns to mean 0 and variance 1, by constants that all parties agree on"
+_STANDARDISE = "bring the columns to mean 0 and variance 1, by constants that all parties agree on: (age - 50) / 12"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from mpcfl.solvers.newton import Newton
 from mpcfl.solvers.objective import Objective
 from mpcfl.solvers.penalty import Penalty
 
+_BY_ROWS = '"gradient", "fixed_hessian" or "newton"'
 Solver = Doubling | Gradient | Admm | FixedHessian | Newton
 
 
@@ -45,7 +46,7 @@ class Settings:
         if self.objective is not None and isinstance(self.solver, Doubling):
             raise JobError(
                 f"model '{self.model}' needs a solver that goes through the rows",
-                hint='[solver] name = "gradient", "fixed_hessian" or "newton"',
+                hint=f"[solver] name = {_BY_ROWS}",
             )
         if self.objective is None and isinstance(self.solver, FixedHessian | Newton):
             raise JobError(f"model '{self.model}' is quadratic", hint='use [solver] name = "doubling": one step')
@@ -55,8 +56,8 @@ class Settings:
             raise JobError("a target in units other than 1 needs an intercept", hint="leave [model] unit out")
         check_metrics(self.model, self.metrics, self.objective.loss.classes if self.objective else 1)
         if (self.penalty is not None) != isinstance(self.solver, Admm):
-            needed = "admm" if self.penalty is not None else "doubling"
-            raise JobError(f"model '{self.model}' needs another solver", hint=f'[solver] name = "{needed}"')
+            needed = '"admm"' if self.penalty is not None else '"doubling"' if self.objective is None else _BY_ROWS
+            raise JobError(f"model '{self.model}' needs another solver", hint=f"[solver] name = {needed}")
         if self.selection is not None:
             self._check_selection(self.selection)
         if self.objective is None and isinstance(self.solver, Gradient) and self.standard_errors:

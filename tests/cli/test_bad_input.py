@@ -134,6 +134,24 @@ def test_a_bad_job(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert all(word in message for word in ["job.toml", *words]), message
 
 
+@pytest.mark.parametrize("solver", [{}, {"name": "admm"}])
+def test_a_solver_that_the_model_has_not(
+    solver: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("mpcfl.cli.simulate.subprocess")  # no party is started for it
+    write_tables(tmp_path)
+    code, message = simulate(write_job(tmp_path, tables(job__model="logistic", solver=solver)), capsys)
+    assert code == JobError.exit_code
+    assert '[solver] name = "gradient", "fixed_hessian" or "newton"' in message
+
+
+def test_a_column_that_is_to_be_imputed_and_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_tables(tmp_path)
+    code, message = simulate(write_job(tmp_path, tables(data__impute={"agee": 40.0})), capsys)
+    assert code == DataError.exit_code
+    assert "[data] impute: " in message and "north.csv has no column 'agee'" in message and "'age'?" in message
+
+
 def test_a_target_that_nobody_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_tables(tmp_path)
     code, message = simulate(write_job(tmp_path, tables(job__target="Y")), capsys)

@@ -18,6 +18,7 @@ from tests.cli.jobs import GRADIENT, TABLES, TOML, parties, refusal, write
         ({"model__fit_intercpt": True}, ["[model]", "'fit_intercpt'", "did you mean 'fit_intercept'?"]),
         ({"model__name": "ridge"}, ["[model]", "'name'"]),
         ({"solver__stpes": 2}, ["[solver]", "'stpes'", "did you mean 'steps'?"]),
+        ({"solver": {"nmae": "doubling"}}, ["[solver]", "'nmae'", "did you mean 'name'?"]),
         ({"data__imput": "mean"}, ["[data]", "did you mean 'impute'?"]),
         ({"evaluate__metric": []}, ["[evaluate]", "did you mean 'metrics'?"]),
         ({"reveal__too": []}, ["[reveal]", "'too'"]),
@@ -29,6 +30,21 @@ from tests.cli.jobs import GRADIENT, TABLES, TOML, parties, refusal, write
 def test_an_unknown_key_is_refused_with_its_section_and_the_nearest(change: dict[str, Any], words: list[str]) -> None:
     message = refusal(**change)
     assert all(word in message for word in ["unknown key", *words])
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"job__alpha": 1.0}, "[job] alpha belongs under [model]"),
+        ({"model__learning_rate": 0.1}, "[model] learning_rate belongs under [solver]"),
+        ({"job__metrics": ["r2"]}, "[job] metrics belongs under [evaluate]"),
+        ({"model": "linear"}, "model, which stands in no section, belongs under [job]"),
+        ({"target": "y"}, "target, which stands in no section, belongs under [job]"),
+        ({"west": {"roles": ["compute"]}}, "a party is [parties.west]"),
+    ],
+)
+def test_a_key_in_the_wrong_section_is_sent_to_its_own(change: dict[str, Any], words: str) -> None:
+    assert words in refusal(**change)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +164,8 @@ def test_a_wrong_type_is_refused_by_name(change: dict[str, Any], words: str) -> 
             "and south computes on the CPU",
         ),
         ({"reveal__to": ["nroth"]}, "did you mean 'north'?"),
+        ({"reveal__to": []}, "[reveal] to must name a party"),
+        ({"parties__north__data": "data\nnorth.csv"}, "[parties.north] data holds a tab or the like"),
         ({"reveal__to": ["north", "north"]}, "[reveal] to: 'north' stands there twice"),
         ({"parties__north__key": "n.key"}, "[parties.north] key needs a certificate"),
     ],
@@ -211,6 +229,8 @@ def test_a_party_that_is_asked_for_and_not_there_is_named_with_the_nearest() -> 
         (TOML.replace('target = "y"', 'target = "y"\ntarget = "z"'), "a section or key stands there twice (line 7)"),
         (TOML.replace('"diabetes"', "diabetes"), "is not valid TOML at line 3"),
         (TOML.replace("[model]", "[model"), "is not valid TOML at line 7"),
+        (TOML.replace("= true", "= True"), "true and false small letters"),
+        (TOML.replace("north.csv", r"C:\Users\north.csv"), "write / in paths"),
         (TOML.replace("fit_intercept", "fit_intercpt"), "did you mean 'fit_intercept'?"),
         ("", "section [job] is missing"),
         (b"name = '\xff'", "is not UTF-8 text"),
@@ -221,6 +241,10 @@ def test_a_bad_file_is_refused_by_path_and_place(tmp_path: Path, text: str | byt
         Job.load(write(tmp_path, text))
     assert str(caught.value).startswith(f"{tmp_path / 'job.toml'}: ")
     assert words in str(caught.value)
+
+
+def test_a_mark_that_windows_puts_first_is_passed_over(tmp_path: Path) -> None:
+    assert Job.load(write(tmp_path, "\ufeff" + TOML)) == Job.load(write(tmp_path, TOML))
 
 
 def test_a_path_that_cannot_be_read_is_named(tmp_path: Path) -> None:

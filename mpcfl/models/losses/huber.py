@@ -41,7 +41,7 @@ class Huber(Loss):
         if large.any():
             raise DataError(
                 f"{name}: row {int(np.argmax(large)) + 1}, column '{target}': beyond [model] range {self.range:g}",
-                hint="bring the target to mean 0 and variance 1, by constants that all parties agree on",
+                hint="bring the target to mean 0 and variance 1, by constants that all agree on, or raise range",
             )
         return Coded(offset=-y, target=y)
 

@@ -36,8 +36,8 @@ class LogLink(Loss):
     has_curvature = True
     first_curvature = _FIRST_CURVATURE
     range_hint = (
-        "lower the learning_rate, set [model] unit near the mean of the target, or raise log_range; columns of mean 0 "
-        "and variance 1"
+        "set [model] unit near the mean of the target, raise log_range, or lower the learning_rate of the gradient "
+        "solver; columns of mean 0 and variance 1"
     )
 
     def __init__(self, range: int = 8, unit: float = 1.0) -> None:
