@@ -10,6 +10,7 @@ import torch
 from mpcfl.data.facts import Facts
 from mpcfl.errors import GuardError
 from mpcfl.models.metrics import PREDICTED
+from mpcfl.solvers.doubling import MOST_STEPS
 
 REACHED = "guard: the solution was reached"
 MINIMUM = "guard: the solution is the minimum"
@@ -32,14 +33,19 @@ REASONS = {
 
 NOT_REACHED = (
     "the solution was not reached: columns depend on each other, or the table is badly conditioned",
-    "raise [solver] steps (up to 1048576), leave out columns that follow from others, or use ridge, or elastic net for "
-    "lasso",
+    "leave out columns that follow from others, or use ridge, or elastic net for lasso",
 )
 STILL_MOVING = (
     "the optimum was not reached: the last step still changed a weight by more than [solver] tolerance",
     "raise [solver] iterations, or tolerance if that will do; a larger penalty (a larger alpha, a smaller C) makes the "
     "problem easier, and separable classes need one",
 )
+
+
+def not_reached(steps: int) -> tuple[str, str]:
+    """Message and hint where so many gradient steps, as [solver] counts them, were too few."""
+    message, hint = NOT_REACHED
+    return message, hint if steps >= MOST_STEPS else f"[solver] steps = {MOST_STEPS} goes furthest; or {hint}"
 
 
 def check(

@@ -22,7 +22,7 @@ from mpcfl.models.plain_rows import plain_rows
 from mpcfl.models.second_order_twin import second_order_twin
 from mpcfl.models.settings import Settings
 from mpcfl.solvers.admm import Admm
-from mpcfl.solvers.doubling import Doubling
+from mpcfl.solvers.doubling import Doubling, reaches_of
 from mpcfl.solvers.fixed_hessian import FixedHessian
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.newton import Newton
@@ -99,7 +99,8 @@ def _descent(
 
 
 def _doubling_path(x: Array, y: Array, settings: Settings) -> list[tuple[int, float]]:
-    """Relative distance of the 2^k-step iterate to the optimum, in standardised columns, for k up to the solver's."""
+    """Relative distance to the optimum, in standardised columns, after each of the solver's doublings, and the gradient
+    steps that they stand for before it."""
     solver = settings.solver
     if not isinstance(solver, Doubling):
         return []
@@ -113,6 +114,8 @@ def _doubling_path(x: Array, y: Array, settings: Settings) -> list[tuple[int, fl
     values, vectors = np.linalg.eigh(gram)
     h = vectors.T @ (scaled.T @ target / n / d)
     best = h / values
-    steps = [1 << k for k in range(1, solver.doublings + 1)]
-    iterates = [(1 - np.maximum(1 - values, 0) ** count) / values * h for count in steps]
-    return [(count, distance(b, best)) for count, b in zip(steps, iterates, strict=True)]
+    left, path, pulls = np.maximum(1 - values, 0), [], solver.pulls(d)
+    for pull, steps in zip(pulls, reaches_of(pulls)[1:], strict=False):
+        left = (1.5 * left**2 - 0.5) if pull else left**2
+        path.append((round(steps), distance((1 - left) * best, best)))
+    return path

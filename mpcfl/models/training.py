@@ -18,7 +18,19 @@ from mpcfl.data.source import Source
 from mpcfl.data.standardised import Standardised
 from mpcfl.data.vertical import share_columns
 from mpcfl.models.coefficients import coefficients_of, unknown
-from mpcfl.models.guards import BOTH, EVERY, FITS, IN_RANGE, MINIMUM, REACHED, REASONS, STILL_MOVING, VARIES, check
+from mpcfl.models.guards import (
+    BOTH,
+    EVERY,
+    FITS,
+    IN_RANGE,
+    MINIMUM,
+    REACHED,
+    REASONS,
+    STILL_MOVING,
+    VARIES,
+    check,
+    not_reached,
+)
 from mpcfl.models.inference import inference
 from mpcfl.models.losses.class_counts import counts_of, every_class_occurs
 from mpcfl.models.losses.class_weight import balanced
@@ -222,7 +234,8 @@ def _reveal(
     if shared.test_fits is not None:
         results[FITS] = shared.test_fits
     found = reveal(results, to=settings.to, reason="what the job asks for", reasons=REASONS)
-    check(found, facts)
+    unreached = not_reached(settings.solver.steps if isinstance(settings.solver, Doubling | Admm) else 0)
+    check(found, facts, unreached=unreached)
     d = len(facts.features)
     extras: dict[str, Any] = {} if choice is None else {"selection": choice.report(found)}
     if settings.standard_errors and found["variances"].device.type != "meta":

@@ -95,8 +95,12 @@ class RunRecord:
 
     @property
     def steps(self) -> int | None:
-        """Iterations, or gradient steps that the result stands for, if the solver says so."""
+        """Iterations, or gradient steps that the result stands for, if the solver says so; where it goes further than
+        its steps, what it stands for is known beside plaintext training only."""
         solver = {**self.job.get("solver", {}), **(self.at("solver") or {})}
+        path = self.at("plaintext", "convergence")
+        if solver.get("accelerated") and path:
+            return round(path[-1][0])
         return solver.get("iterations") or solver.get("steps") or self.at("iterations")
 
     def at(self, *keys: str) -> Any:

@@ -81,7 +81,7 @@ class Admm:
             pinned.opening(),
         )
         signs = yield from self._iterate(Pinned(matrix), pull, raised, reach, keeper or Keeper())
-        problem, doubling = Problem(pinned, linear, own), Doubling(steps=self.steps)
+        problem, doubling = Problem(pinned, linear, own), Doubling(steps=self.steps, accelerated=False)
         fit = yield from refit(problem, signs, doubling)
         for i in range(1, self.refits):
             gram.session.step("refit", i + 1, self.refits)
@@ -113,10 +113,10 @@ def _resolvent(gram: Share, rho: int) -> Protocol:
     start = zeros(gram.session, gram.shape, scale=GRAM_SCALE) + eye * RELAXATION
     power = -gram + eye * (1 - 2.0**-rho)
 
-    def bound(steps: int, _: int) -> float:
+    def bound(steps: float, _: int) -> float:
         return 1.1 * RELAXATION * min(steps, 1 << rho)  # a margin for rounding, as in `doubling`
 
-    (inverse,), _, _ = yield from doubled(power, [start], [bound], rho + _REACHED)
+    (inverse,), _, _ = yield from doubled(power, [start], [bound], [False] * (rho + _REACHED))
     return inverse.divided_by_power(rho).within(1.1 * RELAXATION)
 
 

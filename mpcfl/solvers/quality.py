@@ -33,11 +33,12 @@ def squared_error(moments: Standardised, coefficients: Share, slack: int = TEST_
     c = concatenate([-coefficients, one])
     length = math.sqrt(d) * coefficients.bound + 1  # the bound is of |beta|, so sum |c_j| <= sqrt(d) |beta| + 1
     image = 2.0**slack / d * length
-    c = yield from _at_most(c, _BITS - gram.scale - math.ceil(math.log2(image)))
+    whole = image * length
+    bits = _BITS - math.ceil(math.log2(whole))  # of c and its image together; T c is small where the model is good
+    c = yield from _at_most(c, min(bits // 2 - 2, _BITS - gram.scale - math.ceil(math.log2(image))))
     pinned = Pinned(gram)
     _, image_of_c = yield from parallel(pinned.opening(), pinned.times(c))
-    whole = image * length
-    scale = min(image_of_c.scale - 1, _BITS - c.scale - math.ceil(math.log2(whole)))
+    scale = min(image_of_c.scale - 1, bits - c.scale)
     image_of_c = yield from truncation(image_of_c.within(image), image_of_c.scale - scale)
     terms = yield from product(c, image_of_c)
     return terms.sum(0).reshape(1).within(whole)
@@ -54,15 +55,17 @@ def unexplained(moments: Standardised, error: Share) -> Protocol:
     target = moments.test_target
     if target is None:
         raise ValueError("no rows were held out")
-    return (yield from quotient(error, target))
+    return (yield from quotient(error, target, moments.features))
 
 
-def quotient(error: Share, whole: Share) -> Protocol:
-    """(mantissa, exponent) of error / whole, whole > 0. |ring value| < 2^62 by the bounds. Cost: 14 rounds at most."""
+def quotient(error: Share, whole: Share, features: int) -> Protocol:
+    """(mantissa, exponent) of error / whole, whole > 0, both about 1 / features whatever their bounds. |ring value| < 2^62
+    by the bounds. Cost: 14 rounds at most."""
     inverse, exponent = yield from normalised_reciprocal(whole)
     left = _BITS - math.ceil(math.log2(error.bound)) - math.ceil(math.log2(inverse.bound))
-    error = yield from _at_most(error, left // 2)
-    inverse = yield from _at_most(inverse, left - left // 2)
+    bits = left // 2 + math.ceil(math.log2(4 * features)) // 2  # error is as much smaller than the inverse
+    error = yield from _at_most(error, bits)
+    inverse = yield from _at_most(inverse, left - bits)
     ratio = yield from product(error, inverse)
     short = yield from fit_for_output(ratio)
     return (yield from normalised(short, exponent))

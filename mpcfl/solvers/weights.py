@@ -56,6 +56,7 @@ def _intercept(moments: Standardised, coefficients: Share) -> Protocol:
     )
     terms = yield from parallel(product(w, m), product(w, m_rest), product(w_rest, m))
     sums = [term.sum(0).reshape(1) for term in terms]
+    sums[0] = sums[0].within(terms[0].bound * math.sqrt(d))  # the bound of the coefficients is of their length
     sums[0] = own.at_scale(sums[0].scale) - sums[0]
     scale = MAX_BITS - math.ceil(math.log2(sums[0].bound + 1))
     exact, *rests = yield from parallel(*[truncation(term, term.scale - scale) for term in sums])

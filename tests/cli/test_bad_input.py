@@ -278,5 +278,5 @@ def test_a_guard_that_trips_writes_nothing(tmp_path: Path) -> None:
     write_tables(tmp_path)
     ended = train(write_job(tmp_path, tables(job__timeout=10.0, solver__steps=16)), out=tmp_path / "run")
     for party in ended.values():
-        assert party.code == GuardError.exit_code and "raise [solver] steps" in party.err
+        assert party.code == GuardError.exit_code and "[solver] steps = 1048576" in party.err
     assert not (tmp_path / "run").exists()

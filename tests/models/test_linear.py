@@ -1,5 +1,6 @@
 """Weights of joint training are those of scikit-learn on the pooled rows, wherever the rows or columns lie."""
 
+import re
 import warnings
 
 import numpy as np
@@ -156,6 +157,31 @@ def test_a_badly_conditioned_table_is_solved_or_refused(condition: float, partit
             assert "the solution was not reached" in str(error) and condition >= 1e4
             continue
         assert distance(run.outcome.coefficients, wanted) < 1e-2
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
+@pytest.mark.parametrize("condition", [1e3, 1e4])
+def test_a_small_table_of_correlated_columns_is_solved_without_being_asked(condition: float, partition: str) -> None:
+    x = correlated(40, 10, condition, seed=1)
+    assert np.linalg.cond(np.corrcoef(x.T)) > 0.9 * condition
+    y = x @ np.arange(1.0, 11.0) + np.random.default_rng(1).normal(size=40)
+    run = train_jointly(x, y, partition=partition)
+    assert distance(run.outcome.coefficients, sk.LinearRegression().fit(x, y).coef_) < 1e-4
+    assert run.cost().rounds <= 50
+
+
+def test_what_the_default_does_not_reach_follows_from_what_the_error_says() -> None:
+    x = correlated(200, 40, 3e4)
+    y = x @ np.random.default_rng(0).normal(size=40) + np.random.default_rng(1).normal(size=200)
+    with pytest.raises(GuardError) as caught:
+        train_jointly(x, y)
+    said = re.search(r"\[solver\] steps = (\d+)", str(caught.value.hint))
+    assert said
+    run = train_jointly(x, y, Settings(solver=Doubling(steps=int(said[1]))))
+    assert distance(run.outcome.coefficients, sk.LinearRegression().fit(x, y).coef_) < 1e-3
+    with pytest.raises(GuardError) as caught:
+        train_jointly(np.c_[x, x[:, 0] + x[:, 1]], y, Settings(solver=Doubling(steps=int(said[1]))))
+    assert caught.value.hint is not None and "[solver] steps" not in caught.value.hint
 
 
 @pytest.mark.parametrize("partition", PARTITIONS)

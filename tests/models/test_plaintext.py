@@ -33,12 +33,19 @@ def test_columns_of_very_different_size_lose_nothing() -> None:
 
 
 def test_the_twin_says_how_the_steps_converge() -> None:
-    twin = plaintext_twin(DIABETES, PROGRESSION, FACTS, Settings(solver=Doubling(steps=1 << 16)))
+    twin = plaintext_twin(DIABETES, PROGRESSION, FACTS, Settings(solver=Doubling(accelerated=False)))
     steps, distances = zip(*twin.convergence, strict=True)
     assert steps == tuple(2**k for k in range(1, 17))
     assert all(b <= a for a, b in zip(distances, distances[1:], strict=False))
     assert distances[0] > 0.1 and distances[-1] < 1e-4
     assert twin.seconds > 0
+
+
+def test_the_twin_of_accelerated_doublings_says_how_many_gradient_steps_they_stand_for() -> None:
+    twin = plaintext_twin(DIABETES, PROGRESSION, FACTS, Settings())
+    steps, distances = zip(*twin.convergence, strict=True)
+    assert steps == (*(3**k for k in range(1, 11)), *(3**10 * 2**k for k in range(1, 7)))
+    assert distances[0] > 0.1 and distances[-1] < 1e-12
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5])

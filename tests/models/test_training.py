@@ -122,7 +122,7 @@ def test_held_out_rows_far_beyond_the_others_are_refused_by_name(partition: str)
 
 
 def test_too_few_steps_are_noticed() -> None:
-    with pytest.raises(GuardError, match=r"not reached.*\n.*raise \[solver\] steps"):
+    with pytest.raises(GuardError, match=r"not reached.*\n.*\[solver\] steps = 1048576"):
         train_jointly(DIABETES, PROGRESSION, Settings(solver=Doubling(steps=64)))
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from mpcfl.errors import JobError
 from mpcfl.protocols.rounds import run
-from mpcfl.solvers.doubling import MOST_STEPS, Doubling
+from mpcfl.solvers.doubling import MOST_STEPS, Doubling, reaches_of
 from mpcfl.solvers.solution import Solution, converged
 from mpcfl.world.session import Session
 from tests.evaluation import Outcome, evaluate, sum_of_shares
@@ -42,7 +42,12 @@ def iterate(gram: Array, steps: int) -> Array:
 @pytest.mark.parametrize("steps", [4, 64, 1024])
 def test_it_is_the_iterate_after_so_many_steps(steps: int, who: int) -> None:
     gram = gram_of(6)
-    assert distance(real(solved(gram, Doubling(steps=steps), who), "coefficients"), iterate(gram, steps)) < 2e-6
+    assert (
+        distance(
+            real(solved(gram, Doubling(steps=steps, accelerated=False), who), "coefficients"), iterate(gram, steps)
+        )
+        < 2e-6
+    )
 
 
 def test_many_steps_are_the_solution() -> None:
@@ -62,7 +67,7 @@ def test_the_inverse_comes_with_it() -> None:
 @pytest.mark.parametrize("refinements", [1, 2])
 def test_a_refinement_is_as_many_steps_once_more(refinements: int) -> None:
     gram = gram_of(6, condition=1e4)
-    found = real(solved(gram, Doubling(steps=1024, refinements=refinements)), "coefficients")
+    found = real(solved(gram, Doubling(steps=1024, refinements=refinements, accelerated=False)), "coefficients")
     assert distance(found, iterate(gram, (1 + refinements) * 1024)) < 1e-5
     assert distance(found, iterate(gram, refinements * 1024)) > 1e-3
 
@@ -75,6 +80,38 @@ def test_what_fixed_point_costs_grows_like_the_condition_number(condition: float
     solver = Doubling(steps=MOST_STEPS, refinements=refinements)
     error = distance(real(solved(gram, solver), "coefficients"), wanted)
     assert error < 8 * np.linalg.cond(gram[:6, :6]) * 2.0**-30
+
+
+@pytest.mark.parametrize("d", [1, 10, 100, 1000])
+@pytest.mark.parametrize("k", [2, 8, 16, 20])
+def test_doublings_that_pull_go_further_and_stay_within_their_bounds(k: int, d: int) -> None:
+    """On every eigenvalue x of G: |s(x) sqrt(x)| is below 0.95 sqrt(T), which bounds b, and r = 1 - x s(x) within
+    [-1/2, 1]. T sqrt(d) is at most 2^26, unless so many steps were asked for."""
+    solver, x = Doubling(steps=1 << k), np.geomspace(1e-10, 1, 20000)
+    left, total, reaches = 1 - x, np.ones_like(x), reaches_of(solver.pulls(d))
+    for pull, steps in zip(solver.pulls(d), reaches[1:], strict=False):
+        growth, half = 1.5 if pull else 1.0, left
+        left, total = growth * left**2 - (growth - 1), growth * (total + left * total)
+        assert np.abs(left - (1 - x * total)).max() < 1e-8
+        assert left.min() >= -0.5 and left.max() <= 1
+        assert (total * np.sqrt(x)).max() <= 0.95 * np.sqrt(steps) and total.max() <= steps
+    assert not any(solver.pulls(d)[-6:])
+    if any(solver.pulls(d)):  # the guard, which is the trace of `half`, lets pass only what `reached_bound` holds for
+        assert x[half < 2.0**-8].min() > 10 / reaches[k]
+    plain = (1 - x) ** (1 << k)
+    reached = plain < 2.0**-16  # what plain steps reach, these reach too
+    assert np.abs(left[reached]).max(initial=0.0) < 2.0**-15
+    assert reaches[-2] <= max(1 << k, 2**26 / d**0.5)
+    assert Doubling().pulls(10) == [True] * 10 + [False] * 6 and reaches_of(Doubling().pulls(10))[16] == 3**10 * 2**6
+
+
+def test_accelerated_solves_what_plain_doublings_do_not_in_the_same_rounds() -> None:
+    gram = gram_of(10, condition=4e3, seed=2)
+    wanted = np.linalg.solve(gram[:10, :10], gram[:10, 10])
+    assert np.linalg.cond(gram[:10, :10]) > 3.6e3
+    fast, plain = (solved(gram, Doubling(accelerated=accelerated)) for accelerated in (True, False))
+    assert rounds(fast) == rounds(plain) and elements(fast) == elements(plain)
+    assert distance(real(fast, "coefficients"), wanted) < 1e-4 < 1e-3 < distance(real(plain, "coefficients"), wanted)
 
 
 @pytest.mark.parametrize("d", [1, 2, 40])
@@ -98,7 +135,10 @@ def test_bounds_hold_at_the_worst_that_data_can_be() -> None:
 # ---- the guard -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("condition, steps, reached", [(30, 1 << 16, 1), (30, 64, 0), (1e9, MOST_STEPS, 0)])
+@pytest.mark.parametrize(
+    "condition, steps, reached",
+    [(30, 1 << 16, 1), (1e3, 1 << 16, 1), (30, 64, 0), (1e9, 1 << 16, 0), (1e9, MOST_STEPS, 0)],
+)
 def test_it_knows_whether_the_solution_was_reached(condition: float, steps: int, reached: int) -> None:
     gram = gram_of(6, condition=condition)
 
@@ -112,7 +152,7 @@ def test_it_knows_whether_the_solution_was_reached(condition: float, steps: int,
 
 def test_what_is_left_is_the_trace_of_the_power_before_the_last() -> None:
     gram = gram_of(4)
-    left = real(solved(gram, Doubling(steps=64)), "left_over")
+    left = real(solved(gram, Doubling(steps=64, accelerated=False)), "left_over")
     assert abs(left - np.trace(np.linalg.matrix_power(np.eye(4) - gram[:4, :4], 32))) < 1e-6
 
 
@@ -186,9 +226,12 @@ def test_refinements_are_few() -> None:
 
 @pytest.mark.parametrize("steps", [4, 1 << 16, MOST_STEPS])
 @pytest.mark.parametrize("d", [1, 10, 300])
-def test_no_setting_that_is_accepted_leaves_the_ring(d: int, steps: int) -> None:
+@pytest.mark.parametrize("accelerated", [True, False])
+def test_no_setting_that_is_accepted_leaves_the_ring(d: int, steps: int, accelerated: bool) -> None:
     """In a dry run, which finds every HeadroomError that a run could meet."""
     session = Session.dry(roster(2), 0)
     gram = np.zeros((d + 1, d + 1))
-    Doubling(steps=steps, refinements=1).solve(session, moments_of(session, gram), inverse=True)
+    Doubling(steps=steps, refinements=1, accelerated=accelerated).solve(
+        session, moments_of(session, gram), inverse=True
+    )
     assert session.headroom >= 0

@@ -20,7 +20,7 @@ D, T = 8, 0.02
 GRAM = gram_of(D, seed=3)
 BEST = minimum(GRAM, T)
 SIGNS = np.sign(BEST)
-SOLVER = Doubling(steps=1 << 12)
+SOLVER = Doubling(steps=1 << 12, accelerated=False)
 
 
 def fitted(signs: Array, gram: Array = GRAM, t: float = T, who: int = 2, guard: bool = True) -> Outcome:
