@@ -17,8 +17,8 @@ class Select:
     """What to choose: "C" or "alpha". Absent: that of the model."""
     values: tuple[float, ...] = ()
     """2 to 16 values to choose from, in place of the one under [model]; of equally good ones the first is taken. Ridge
-    and elastic_net: columns are scaled for the strongest. Beside one that is many times rows times variance, a weak
-    one needs as many times more [solver] steps; a run that has too few says so and ends."""
+    and elastic_net: they may be as far apart as one likes, since each has a scale of its own; beyond 10^9 times rows
+    times variance the weights are 0."""
     folds: int = 5
     """Parts into which the training rows are dealt by the public seed, 2 to 20; each is predicted by models that are
     trained on the others."""

@@ -44,7 +44,8 @@ class Standardised:
     test (D, D): the same Gram matrix of held-out rows, about the mean of the training rows, scale 28; None without;
     test_target (1,): the last diagonal element of it, about the held-out rows' own mean;
     test_fits (D,): bits, whether the held-out rows spread less than 16 times the size that column was brought to;
-    folds: of a cross-validation, in the same units.
+    folds: of a cross-validation, in the same units;
+    shrink (d,): 2^-g_j, scale 15, where features were divided by 2^g_j more in gram and exponent, and nowhere else.
     """
 
     rows: int
@@ -58,3 +59,4 @@ class Standardised:
     test_target: Share | None = None
     test_fits: Share | None = None
     folds: tuple[Fold, ...] = ()
+    shrink: Share | None = None

@@ -1,8 +1,8 @@
 """Choose the penalty of ridge, lasso and elastic net by cross-validation: shared moments are enough.
 
 All (penalty, fold) problems are solved side by side, in the rounds of one, and each model is scored by the moments of
-the fold that it has not seen. Columns are scaled once, for all rows and the strongest penalty: so the final solution
-needs nothing shared again, and costs the same whichever penalty has won.
+the fold that it has not seen. The weakest ridge penalty is shared with the moments, and each is put in its place at a
+scale of its own: so the final solution needs nothing shared again, and costs the same whichever penalty has won.
 """
 
 from __future__ import annotations
@@ -80,14 +80,18 @@ def choose_by_moments(
 ) -> ChoiceOfMoments:
     """Cross-validate all penalties at once, reveal which is the best (of equal ones the first).
 
-    moments: of all rows and of the folds, with the strongest ridge penalty (`strongest`). GuardError: a solution was
-    not reached, or is not the minimum, in one of the folds. Cost: rounds as one solution with its error and guards, 1
-    to truncate, 3 to count (1 below 256 bits), 4 for the largest and 1 to reveal it; bytes of one for each pair.
+    moments: of all rows and of the folds, with the weakest ridge penalty (`weakest`). GuardError: a solution was
+    not reached, or is not the minimum, in one of the folds. Cost: rounds as one solution with its error and guards, 3
+    for ridge penalties and 1 for the error beside them, 1 to truncate, 3 to count (1 below 256 bits), 4 for the largest
+    and 1 to reveal it; bytes of one for each pair.
     """
     rows, penalties = facts.training_rows, selection.penalties
-    shared = strongest(penalties, rows) / rows
-    protocols = [_fold(solver, moments, fold, p, rows, shared) for p in penalties for fold in moments.folds]
-    found = run(session, parallel(*protocols))
+    shared = weakest(penalties, rows, min(fold.rows for fold in moments.folds)) / rows
+    ridge = any(penalty.l2 for penalty in penalties)
+    protocols = [_fold(solver, moments, fold, p, rows, shared, ridge) for p in penalties for fold in moments.folds]
+    wholes = [penalised(moments, moments.gram, p.over(rows).l2 / rows, shared) for p in penalties if ridge]
+    every = run(session, parallel(*protocols, *wholes))
+    found, finals = every[: len(protocols)], every[len(protocols) :]
     errors, bits = [error for error, _ in found], [bit.reshape(1) for _, several in found for bit in several]
     sums = run(session, _sums(errors, len(moments.folds)))
     missed = -concatenate(bits).sum(0) + float(len(bits))
@@ -104,22 +108,23 @@ def choose_by_moments(
         check(told, facts)
         _check(told[FOLDS_REACHED].item(), solver)
         winner = round(float(told[best]))
-    final = run(session, penalised(moments, moments.gram, penalties[winner].over(rows).l2 / rows, shared))
-    return ChoiceOfMoments(selection, final, winner, sums)
+    return ChoiceOfMoments(selection, finals[winner] if ridge else moments, winner, sums)
 
 
-def strongest(penalties: Sequence[Penalty], rows: int) -> float:
-    """The largest penalty on the squared weights beside the sum of so many squared errors."""
-    return max(penalty.over(rows).l2 for penalty in penalties)
+def weakest(penalties: Sequence[Penalty], *rows: int) -> float:
+    """The smallest penalty on the squared weights beside the sum of any of these numbers of squared errors."""
+    return min(penalty.over(count).l2 for penalty in penalties for count in rows)
 
 
 def _fold(
-    solver: Doubling | Admm, moments: Standardised, fold: Fold, penalty: Penalty, rows: int, shared: float
+    solver: Doubling | Admm, moments: Standardised, fold: Fold, penalty: Penalty, rows: int, shared: float, ridge: bool
 ) -> Protocol:
     """(error (1,), bits that are set if the model is right) of the model that has not seen a fold. Everything that the
     fold's problem consists of is divided by all rows, so that no Gram matrix is larger than that of all."""
     beside = penalty.over(fold.rows)
-    problem = yield from penalised(moments, fold.gram, beside.l2 / rows, shared)
+    problem = replace(moments, gram=fold.gram)
+    if ridge:
+        problem = yield from penalised(moments, fold.gram, beside.l2 / rows, shared)
     problem = replace(problem, test=fold.apart)
     if isinstance(solver, Admm):
         fit = yield from solver.solving(problem, beside.l1 / rows)
@@ -146,7 +151,7 @@ def _check(reached: float, solver: Doubling | Admm) -> None:
         return
     more = "[solver] iterations, refits or steps" if isinstance(solver, Admm) else "[solver] steps (up to 1048576)"
     raise GuardError(
-        "the solution was not reached with one of [select] values in one of the folds: too weak a penalty, or one that "
-        "is many times stronger than the others",
-        hint=f"leave out the weakest or the strongest value, or raise {more}",
+        "the solution was not reached with one of [select] values in one of the folds: columns depend on each other "
+        "there, and the penalty is too weak to tell them apart",
+        hint=f"leave out the weakest value, or raise {more}",
     )

@@ -37,7 +37,7 @@ from mpcfl.models.losses.class_weight import balanced
 from mpcfl.models.memory import require_memory
 from mpcfl.models.metrics import check_rows, finished, metrics_by_rows
 from mpcfl.models.selecting import choose
-from mpcfl.models.selecting_moments import ChoiceOfMoments, choose_by_moments, strongest
+from mpcfl.models.selecting_moments import ChoiceOfMoments, choose_by_moments, weakest
 from mpcfl.models.settings import Settings
 from mpcfl.models.training_loss import TrainingLoss
 from mpcfl.protocols.rounds import Protocol, run, together
@@ -89,7 +89,7 @@ def train(
     with session.phase("local"):
         folds = folds_of(facts, settings.selection.folds) if settings.selection else []
         moments = _local(facts, own, session, folds) if facts.partition == "horizontal" else None
-    ridge = _shared_ridge(settings, facts.training_rows)
+    ridge = _shared_ridge(settings, facts.training_rows, folds)
     with session.phase("online"):
         if facts.partition == "horizontal":
             counts = counts_of_folds(facts, folds)
@@ -108,9 +108,11 @@ def train(
         return _reveal(session, facts, settings, shared, solution, None, choice)
 
 
-def _shared_ridge(settings: Settings, rows: int) -> float:
-    """The penalty that is shared with the moments: the strongest, if one is to be chosen."""
-    return strongest(settings.selection.penalties, rows) if settings.selection else settings.ridge(rows)
+def _shared_ridge(settings: Settings, rows: int, folds: list[Rows]) -> float:
+    """The penalty that is shared with the moments: the weakest, if one is to be chosen."""
+    if settings.selection is None:
+        return settings.ridge(rows)
+    return weakest(settings.selection.penalties, rows, rows - max(map(len, folds)))
 
 
 def _descend(session: Session, facts: Facts, settings: Settings, own: Source | None, keeper: Keeper) -> Outcome:

@@ -22,11 +22,18 @@ def lookup(index: Share, table: torch.Tensor) -> Protocol:
 
     Cost: 1 round, 1 byte each; offline m elements each.
     """
-    size = _table_size(table.shape[0])
-    rotated, units = yield from _point(index, size)
-    entries = table.to(rotated.device)[rotated]
-    bound = float(table.abs().max())
-    return Share(index.session, (entries * units).sum(-1), scale=0, bound=bound)
+    (found,) = yield from lookups(index, table[None])
+    return found
+
+
+def lookups(index: Share, tables: torch.Tensor) -> Protocol:
+    """[tables[0][index], tables[1][index], ...] of `tables` (k, m), all from one opening. Cost: as one `lookup`."""
+    rotated, units = yield from _point(index, _table_size(tables.shape[1]))
+    found = []
+    for table in tables:
+        entries = table.to(rotated.device)[rotated]
+        found.append(Share(index.session, (entries * units).sum(-1), scale=0, bound=float(table.abs().max())))
+    return found
 
 
 def select(words: Share, index: Share) -> Protocol:

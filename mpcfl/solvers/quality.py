@@ -15,6 +15,7 @@ from mpcfl.protocols.reciprocal import normalised_reciprocal
 from mpcfl.protocols.rounds import Protocol, parallel
 from mpcfl.protocols.truncation import truncation
 from mpcfl.sharing.share import Share, concatenate, zeros
+from mpcfl.solvers.ridges import in_shared_units
 from mpcfl.solvers.solution import Solution
 
 _BITS = 61
@@ -24,11 +25,12 @@ def squared_error(moments: Standardised, coefficients: Share, slack: int = TEST_
     """(1,): c^T T c with c = (-beta, 1) and T the Gram matrix of the held-out rows. Right to about 2^-14 of the
     target's mean square: the bounds of T, 2^slack / d, and beta leave no more of the ring.
 
-    Cost: 4 rounds, D^2 + 5 D elements."""
+    Cost: 4 rounds, D^2 + 5 D elements; a round more where the penalty has a scale of its own."""
     gram, session = moments.test, coefficients.session
     if gram is None:
         raise ValueError("no rows were held out")
     d = moments.features
+    coefficients = yield from in_shared_units(moments, coefficients, short=False)
     one = zeros(session, (1,), scale=coefficients.scale) + 1.0
     c = concatenate([-coefficients, one])
     length = math.sqrt(d) * coefficients.bound + 1  # the bound is of |beta|, so sum |c_j| <= sqrt(d) |beta| + 1
@@ -59,8 +61,8 @@ def unexplained(moments: Standardised, error: Share) -> Protocol:
 
 
 def quotient(error: Share, whole: Share, features: int) -> Protocol:
-    """(mantissa, exponent) of error / whole, whole > 0, both about 1 / features whatever their bounds. |ring value| < 2^62
-    by the bounds. Cost: 14 rounds at most."""
+    """(mantissa, exponent) of error / whole, whole > 0, both about 1 / features whatever their bounds. |ring value|
+    < 2^62 by the bounds. Cost: 14 rounds at most."""
     inverse, exponent = yield from normalised_reciprocal(whole)
     left = _BITS - math.ceil(math.log2(error.bound)) - math.ceil(math.log2(inverse.bound))
     bits = left // 2 + math.ceil(math.log2(4 * features)) // 2  # error is as much smaller than the inverse

@@ -14,12 +14,14 @@ from mpcfl.protocols.product import product
 from mpcfl.protocols.rounds import Protocol, parallel
 from mpcfl.protocols.truncation import truncation
 from mpcfl.sharing.share import Share, concatenate
+from mpcfl.solvers.ridges import in_shared_units
 
 _SUM_BITS = 61
 
 
 def shared_weights(moments: Standardised, coefficients: Share) -> Protocol:
-    """(mantissa, exponent), each (d,) or with the intercept last (d + 1,). Cost: 4 rounds, with intercept 8."""
+    """(mantissa, exponent), each (d,) or with the intercept last (d + 1,). Cost: 4 rounds, with intercept 8; 2
+    more where the penalty has a scale of its own."""
     d = moments.features
     exponent = moments.exponent[d] - moments.exponent[:d]
     if moments.mean is None:
@@ -49,6 +51,7 @@ def _intercept(moments: Standardised, coefficients: Share) -> Protocol:
     d, mean = moments.features, moments.mean
     if mean is None:
         raise ValueError("no intercept without means")
+    coefficients = yield from in_shared_units(moments, coefficients)
     weighted, own = yield from parallel(product(coefficients, moments.power[:d]), product(mean[d:], moments.power[d:]))
     left = _SUM_BITS - math.ceil(math.log2(weighted.bound)) - math.ceil(math.log2(d))
     (w, w_rest), (m, m_rest) = yield from parallel(

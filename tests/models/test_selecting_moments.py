@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import sklearn.linear_model as sk
+from sklearn.datasets import load_diabetes
 
 from mpcfl.data.folds import folds_of
 from mpcfl.errors import GuardError, JobError
@@ -21,7 +22,7 @@ from mpcfl.solvers.admm import Admm
 from mpcfl.solvers.doubling import Doubling
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.world.session import Session
-from tests.joint import DIABETES, PROGRESSION, Array, Run, distance, tables_of, train_jointly
+from tests.joint import DIABETES, PROGRESSION, Array, Run, correlated, distance, tables_of, train_jointly
 from tests.parties import roster, run_with_sessions
 
 CHOSEN = np.random.default_rng(0).permutation(442)[:90]
@@ -30,6 +31,13 @@ X: Array = ((DIABETES - DIABETES.mean(axis=0)) / DIABETES.std(axis=0))[CHOSEN, 1
 Y: Array = PROGRESSION[CHOSEN]
 ALPHAS = {"ridge": [1.0, 30.0, 300.0], "lasso": [0.3, 20.0], "elastic_net": [0.1, 1.0]}
 PARTITIONS = pytest.mark.parametrize("partition", ["horizontal", "vertical"])
+SCALED = load_diabetes().data[CHOSEN]
+CORRELATED = correlated(90, 6, 1e3, seed=4)
+TABLES = {
+    "diabetes": (SCALED, Y),
+    "in its units": (X, Y),
+    "correlated": (CORRELATED, CORRELATED @ np.arange(6.0) + np.random.default_rng(4).normal(size=90)),
+}
 QUICK = Admm(iterations=16, refits=1, steps=1 << 14)
 
 
@@ -96,6 +104,36 @@ def test_scores_winner_and_weights_are_those_of_scikit_learn(model: str, partiti
     agrees(train_jointly(X, Y, wanted, partition=partition), wanted, X, Y)
 
 
+@PARTITIONS
+@pytest.mark.parametrize(
+    ("table", "grid"),
+    [("diabetes", np.logspace(-3, 3, 7)), ("in its units", [0.001, 0.1, 10, 1000]), ("correlated", [0.1, 1.0, 10.0])],
+)
+def test_a_grid_may_span_any_range(table: str, grid: list[float], partition: str) -> None:
+    """Of columns of length 1, where the strongest is 1000 times the rest; of variances from 0.01 to 10^5; RidgeCV's."""
+    wanted = settings(values=list(grid))
+    agrees(train_jointly(*TABLES[table], wanted, partition=partition), wanted, *TABLES[table])
+
+
+def test_so_it_may_for_elastic_net() -> None:
+    x, y = TABLES["diabetes"]
+    wanted = replace(settings("elastic_net", values=[1e-3, 0.1, 10.0], folds=2), solver=Admm(iterations=24, refits=1))
+    agrees(train_jointly(x, y, wanted), wanted, x, y)
+
+
+@PARTITIONS
+def test_the_strongest_may_be_the_best_and_beyond_10_to_the_9_times_what_columns_have_weights_are_zero(
+    partition: str,
+) -> None:
+    x, noise = SCALED, np.random.default_rng(5).normal(size=len(SCALED))
+    wanted = settings(values=[1e-3, 1e3])
+    agrees(train_jointly(x, noise, wanted, partition=partition), wanted, x, noise)
+    run = train_jointly(x, noise, settings(values=[1e-3, 1e10]), partition=partition)
+    assert found(run)["winner"] == 1e10
+    assert np.abs(run.outcome.coefficients).max() < 1e-9
+    assert abs(run.outcome.intercept - noise.mean()) < 1e-5
+
+
 def test_without_an_intercept_and_among_three_compute_parties() -> None:
     wanted = replace(settings(), fit_intercept=False)
     x, y = X - X.mean(axis=0) * 0.9, Y - Y.mean() * 0.9
@@ -144,8 +182,8 @@ def test_all_penalties_and_folds_take_the_rounds_of_one_solution() -> None:
     for values, folds in (([1.0, 10.0], 2), ([1.0, 10.0, 30.0, 100.0], 3)):
         rounds.add(train_jointly(X, Y, settings(values=values, folds=folds)).cost().rounds)
     one = train_jointly(X, Y, Settings(model="ridge", alpha=1.0)).cost().rounds
-    # besides its doublings: penalty 1, error 4, truncation 1, largest 4, reveal 1, and the penalty of the winner 1
-    assert rounds == {one + 2 * Doubling().doublings + 12}
+    # besides its doublings: penalty 3, error 5, truncation 1, largest 4, reveal 1, and the intercept 2 more than of one
+    assert rounds == {one + 2 * Doubling().doublings + 16}
 
 
 def test_a_doubling_more_costs_that_of_one_solution_for_every_penalty_and_fold_and_for_the_winner() -> None:
@@ -168,9 +206,10 @@ def test_a_vertical_run_opens_its_columns_once() -> None:
     assert one - other == 8 * (2 * 3 * columns + 3 * 3 * (powers + columns**2))  # shifts; nine solutions and errors
 
 
-def test_what_a_run_costs_does_not_depend_on_who_wins() -> None:
-    first, second = (train_jointly(X, Y, settings(values=values)) for values in ([1.0, 300.0], [300.0, 1.0]))
-    assert found(first)["winner"] == found(second)["winner"] == 1.0
+@pytest.mark.parametrize("best", [0.0, 1.0])
+def test_what_a_run_costs_does_not_depend_on_who_wins(best: float) -> None:
+    first, second = (train_jointly(X, Y, settings(values=values)) for values in ([best, 300.0], [300.0, best]))
+    assert found(first)["winner"] == found(second)["winner"] == best
     assert first.sessions[0].meter.exact() == second.sessions[0].meter.exact()
 
 

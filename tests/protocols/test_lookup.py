@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from mpcfl.protocols.lookup import lookup, select
+from mpcfl.protocols.lookup import lookup, lookups, select
 from mpcfl.protocols.rounds import run
 from mpcfl.sharing.share import Share
 from mpcfl.world.session import Session
-from tests.evaluation import PARTIES, Given, dry, evaluate, full_range
+from tests.evaluation import PARTIES, Given, dry, evaluate, full_range, sum_of_shares
 
 SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 
@@ -54,6 +54,16 @@ def test_lookup_costs_one_round_of_one_byte_each(size: int, parties: int) -> Non
     for rank in range(parties):
         assert outcome.cost("online", rank) == {"lookup": (1, others, n * others)}
     assert outcome.cost("offline", parties) == {"lookup": (0, 1, size * n * 8)}
+
+
+def test_several_tables_are_read_from_one_opening() -> None:
+    tables = full_range(np.random.default_rng(3), 3, 16)
+    index = torch.arange(16).repeat(2)
+    outcome = evaluate(2, lambda session, index: tuple(run(session, lookups(index, tables))), index)
+    for k in range(3):
+        assert torch.equal(sum_of_shares([outcome.results[rank][k] for rank in (0, 1)]), tables[k][index])
+    assert outcome.cost("online", 0) == {"lookup": (1, 1, 32)}
+    assert outcome.cost("offline", 2) == {"lookup": (0, 1, 16 * 32 * 8)}
 
 
 @pytest.mark.parametrize("parties", PARTIES)
