@@ -118,6 +118,7 @@ def _simulated(job: str | Path, out: str | Path | None, device: str | None = Non
 
 
 def _train(options: argparse.Namespace) -> int:
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # before torch: it warns of a lost store by a page of C++
     from mpcfl.cli.train import train_command
 
     return train_command(options.job, out=options.out, party=options.party, device=options.device)

@@ -6,6 +6,7 @@ torchrun --standalone --nproc-per-node 3 -m mpcfl train job.toml --out run
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import sys
@@ -41,6 +42,8 @@ def train_command(job_path: str, *, out: str | None, party: str | None, device: 
     """Run one party; 0 if all went well. Errors are raised, and the other parties told that this one stopped."""
     if device is not None:
         require_device(device)
+    logging.basicConfig(format="mpcfl: %(message)s")
+    logging.getLogger("mpcfl").setLevel(logging.INFO)
 
     def deliver(record: RunRecord) -> None:
         files = write_run(out, record) if out is not None else []

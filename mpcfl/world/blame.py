@@ -122,7 +122,8 @@ def explain(verdict: Verdict, rank: int, names: Sequence[str], places: Sequence[
     name, finder, place = names[culprit], names[origin], places[culprit]
     where = f"{name} (rank {culprit}, {place})" if place else f"{name} (rank {culprit})"
     if culprit == origin:
-        return Lost(f"{name} stopped: {verdict.fault}; see {name}'s own output", verdict=verdict, party=name)
+        hint = f"see {name}'s own output"
+        return Lost(f"{name} stopped: {verdict.fault}", verdict=verdict, party=name, hint=hint)
     if origin == rank:
         message = f"{where} {verdict.fault} while {finder} {occasion}"
     elif culprit == rank:
@@ -135,4 +136,6 @@ def explain(verdict: Verdict, rank: int, names: Sequence[str], places: Sequence[
 def _hint(fault: str, name: str) -> str:
     if fault.startswith("is late"):
         return f"see what {name} is doing; if it has that much local work, raise the time limit at every party"
+    if "its certificate is not the pinned one" in fault:
+        return f"see whether all have the same certificate of {name}: openssl x509 -in FILE -noout -fingerprint -sha256"
     return f"see {name}'s own output, mend what stopped it, and start all parties again"

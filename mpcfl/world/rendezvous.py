@@ -18,6 +18,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeVar
@@ -27,11 +28,15 @@ import torch.distributed as dist
 from mpcfl.errors import AgreementError, PartyError, SetupError
 from mpcfl.world.blame import explain
 from mpcfl.world.frame import Verdict, one_line
+from mpcfl.world.knock import Waiting, answer
 
 WIRE_VERSION = 1
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2  # between two looks at the store
 _LINGER = 0.5  # a party that found a fault may host the store: leave the others time to read it
-_HINT = "start every party with torchrun: torchrun --standalone --nproc-per-node 3 -m mpcfl train job.toml"
+_HINT = (
+    "on one machine: torchrun --standalone --nproc-per-node 3 -m mpcfl train job.toml; on several, each party by itself: "
+    "MASTER_ADDR=HOST MASTER_PORT=29500 mpcfl train job.toml --party NAME"
+)
 _VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE")
 T = TypeVar("T")
 
@@ -44,6 +49,8 @@ class Store(Protocol):
     def get(self, key: str) -> bytes: ...
 
     def check(self, keys: list[str]) -> bool: ...
+
+    def delete_key(self, key: str) -> bool: ...
 
     def compare_set(self, key: str, expected: str, desired: str) -> bytes: ...
 
@@ -72,28 +79,39 @@ def open_store(rank: int, timeout: float, *, keeper: str | None = None) -> Store
     host, port, size = os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"], os.environ["WORLD_SIZE"]
     for name in _VARIABLES[1:]:
         if not os.environ[name].isdecimal():
-            raise SetupError(f"{name} is '{os.environ[name]}', which is no number", hint=_HINT)
+            raise SetupError(f"{name} is '{os.environ[name]}', which is no number", hint="set it to one")
     hosted_here = rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != str(True)
 
+    owner = f"{keeper} (rank 0)" if keeper else "rank 0"
+    began = time.monotonic()
+    silent = answer(host, int(port), timeout, who=f"{owner} at {host}:{port}", listens=not hosted_here)
+    if silent is not None and hosted_here:
+        raise SetupError(
+            f"MASTER_ADDR '{host}' is not known here: {silent}",
+            hint="set MASTER_ADDR to the name or address of this machine, the same at every party",
+        )
+
     def connect() -> Store:
-        limit = timedelta(seconds=timeout)
+        limit = timedelta(seconds=max(timeout - time.monotonic() + began, 0.1))
         store: Store = dist.TCPStore(host, int(port), int(size), hosted_here, limit, wait_for_workers=False)  # type: ignore[attr-defined]
         return store
 
-    try:
-        return within(timeout + 1, connect)
-    except (RuntimeError, TimeoutError) as error:
-        if hosted_here:
-            raise SetupError(
-                f"the rendezvous cannot listen on port {port}: {_reason(error)}",
-                hint="another program has it: set MASTER_PORT to a free port, the same at every party",
-            ) from None
-        raise PartyError(
-            f"the rendezvous at {host}:{port}, kept by {f'{keeper} (rank 0)' if keeper else 'rank 0'}, did not answer "
-            f"within {timeout:g} s",
-            party=keeper,
-            hint="start rank 0 first, and check that MASTER_ADDR and MASTER_PORT can be reached from here",
-        ) from None
+    if silent is None:
+        try:
+            return within(timeout + 1, connect)
+        except (RuntimeError, TimeoutError) as error:
+            if hosted_here:
+                raise SetupError(
+                    f"the rendezvous cannot listen on port {port}: {_reason(error)}",
+                    hint="another program has it, or this party was started twice: set MASTER_PORT to a free port, the "
+                    "same at every party",
+                ) from None
+    raise PartyError(
+        f"the rendezvous at {host}:{port}, kept by {owner}, did not answer within {timeout:g} s"
+        + (f" ({silent})" if silent else ""),
+        party=keeper,
+        hint="start rank 0 first, and check that MASTER_ADDR and MASTER_PORT can be reached from here",
+    )
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
@@ -162,7 +180,13 @@ class Rendezvous:
         """
         mine = {"wire": WIRE_VERSION, "host": own.host, "port": own.port}
         mine["certificate"] = base64.b64encode(own.certificate).decode()
-        self._meet_all("address", json.dumps(mine), "did not arrive")
+        mine["process"] = secrets.token_hex(8)  # another one for a party that is started again
+        try:
+            self._meet_all("address", json.dumps(mine), "did not arrive")
+        except KeyboardInterrupt:  # a person may start this party again while the others wait
+            with suppress(RuntimeError, TimeoutError):
+                within(_LINGER, lambda: self._store.delete_key(self._key(f"address/{self.rank}")))
+            raise
         self.deadline = time.monotonic() + self.timeout  # whoever was last, all have the same time left
         addresses = [self._read(rank, self._get(f"address/{rank}")) for rank in range(len(self.names))]
         for rank, address in enumerate(addresses):
@@ -184,9 +208,15 @@ class Rendezvous:
     def _meet_all(self, what: str, own: str, fault: str) -> None:
         keys = [f"{what}/{rank}" for rank in range(len(self.names))]
         self._ask(lambda: self._store.set(self._key(keys[self.rank]), own))
-        pause = _FIRST_PAUSE
+        pause, waiting = _FIRST_PAUSE, Waiting(self.timeout)
         while not self._has(*keys):
             self.heed()
+            if own and self._get(keys[self.rank]).decode() != own:
+                raise AgreementError(
+                    f"two processes have rank {self.rank}, here that of {self.names[self.rank]}",
+                    hint="start every party once, and give all the same job file: ranks follow from its parties",
+                )
+            waiting.say(lambda: ", ".join(self.names[rank] for rank, key in enumerate(keys) if not self._has(key)))
             if time.monotonic() > self.deadline:
                 raise self.absent([rank for rank, key in enumerate(keys) if not self._has(key)], fault)
             time.sleep(pause)

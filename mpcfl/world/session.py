@@ -216,7 +216,7 @@ class Session:
                 self.cluster.close()
         except BaseException as error:
             # A lost party has been named by the wire already, and the first abort counts.
-            self.wire.abort(f"{type(error).__name__}, see what {self.name} itself says")
+            self.wire.abort(type(error).__name__)
             if self.cluster is not None:
                 self.cluster.abort()
             if isinstance(error, torch.OutOfMemoryError):

@@ -95,8 +95,8 @@ def test_a_waiting_party_passes_on_the_beats_of_its_chain() -> None:
         (Verdict(NORTH, SOUTH, "is gone"), "south (rank 1, host:2) is gone while north waited for round 3 (online)"),
         (Verdict(EAST, SOUTH, "is gone"), "south (rank 1, host:2) is gone, says east"),
         (Verdict(EAST, NORTH, "is late"), "north (rank 0, this party) is late, says east"),
-        (Verdict(SOUTH, SOUTH, "disk full"), "south stopped: disk full; see south's own output"),
-        (Verdict(SOUTH, NOBODY, "disk full"), "south stopped: disk full; see south's own output"),
+        (Verdict(SOUTH, SOUTH, "disk full"), "south stopped: disk full"),
+        (Verdict(SOUTH, NOBODY, "disk full"), "south stopped: disk full"),
     ],
 )
 def test_what_the_error_says(verdict: Verdict, message: str) -> None:

@@ -135,7 +135,7 @@ def test_a_party_that_stops_says_why_to_everybody() -> None:
         stopped = run.hear(EAST)
         for outcome in others_of(run, EAST).values():
             assert outcome.party == "east"
-            assert "east stopped: its table was refused; see east's own output" in outcome.message
+            assert "east stopped: its table was refused\n  hint: see east's own output" in outcome.message
             assert outcome.at - stopped < 2
 
 

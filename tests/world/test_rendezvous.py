@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 import torch.distributed as dist
 
 from mpcfl.errors import AgreementError, PartyError, SetupError
+from mpcfl.world.frame import Verdict
 from mpcfl.world.meeting import listen, reachable
 from mpcfl.world.rendezvous import Address, Rendezvous, is_loopback, local_host, open_store
 from mpcfl.world.transport import Mesh
@@ -38,7 +40,7 @@ def test_without_torchrun_the_error_says_how_to_start(environment: pytest.Monkey
     environment.delenv(name)
     with pytest.raises(SetupError, match=f"{name} is not set") as raised:
         open_store(0, 1)
-    assert "torchrun --standalone" in str(raised.value.hint)
+    assert "torchrun --standalone" in str(raised.value.hint) and "--party NAME" in str(raised.value.hint)
 
 
 def test_nonsense_in_the_environment_is_named(environment: pytest.MonkeyPatch) -> None:
@@ -80,6 +82,63 @@ def test_a_program_that_accepts_but_says_nothing_is_no_store(environment: pytest
         environment.setenv("MASTER_PORT", str(silent.getsockname()[1]))
         with pytest.raises(PartyError, match="did not answer within 0.3 s"):
             open_store(1, 0.3)
+
+
+@pytest.mark.parametrize(
+    "rank, error, words", [(0, SetupError, "is not known here"), (1, PartyError, "within 0.3 s (")]
+)
+def test_a_host_that_nobody_knows_is_named_and_torch_prints_nothing(
+    environment: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], rank: int, error: type, words: str
+) -> None:
+    environment.setenv("MASTER_ADDR", "no-such-host.invalid")
+    with pytest.raises(error) as raised:
+        open_store(rank, 0.3)
+    assert "no-such-host.invalid" in str(raised.value) and words in str(raised.value)
+    assert "no-such-host" not in capfd.readouterr().err
+
+
+def test_a_long_wait_is_said_once_and_for_whom(
+    environment: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    environment.setattr("mpcfl.world.knock.SILENCE", 0.05)
+    caplog.set_level("INFO")
+    with pytest.raises(PartyError):
+        open_store(1, 0.7, keeper="north")
+    store = dist.TCPStore("127.0.0.1", 0, 3, True, timedelta(seconds=5), wait_for_workers=False)
+    with pytest.raises(PartyError):
+        Rendezvous(store, 0, ["north", "south", "east"], "run", 0.7).exchange(Address("127.0.0.1", 1, b""))
+    place = f"127.0.0.1:{os.environ['MASTER_PORT']}"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"waiting for north (rank 0) at {place} (0.7 s at most)",
+        "waiting for south, east (0.7 s at most)",
+    ]
+
+
+def test_two_processes_of_one_rank_are_found_by_the_first() -> None:
+    """A party was started twice, or has another place in its own job file. Started again after it died, it is one."""
+    store = dist.TCPStore("127.0.0.1", 0, 2, True, timedelta(seconds=5), wait_for_workers=False)
+    first, second = (Rendezvous(store, 1, ["north", "south"], "run", 3) for _ in range(2))
+    late = threading.Timer(0.1, lambda: pytest.raises(PartyError, second.exchange, Address("127.0.0.1", 2, b"")))
+    late.start()
+    with pytest.raises(AgreementError, match="two processes have rank 1, here that of south"):
+        first.exchange(Address("127.0.0.1", 1, b""))
+    first.warn(Verdict(1, 1, "two processes"))
+    late.join()
+
+
+def test_who_is_interrupted_while_it_waits_takes_its_address_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a party that comes before it is started again would go on with an address where nobody is."""
+    store = dist.TCPStore("127.0.0.1", 0, 2, True, timedelta(seconds=5), wait_for_workers=False)
+    start = Rendezvous(store, 1, ["north", "south"], "run", 3)
+
+    def interrupted() -> None:
+        assert store.check(["run/address/1"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(start, "heed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        start.exchange(Address("127.0.0.1", 1, b""))
+    assert not store.check(["run/address/1"])
 
 
 def test_a_taken_port_is_named(environment: pytest.MonkeyPatch) -> None:
@@ -137,8 +196,8 @@ def linked(mesh: Mesh, say: Any) -> str:
 
 
 def test_parties_missing_at_the_start_are_named_everywhere_even_where_not_linked() -> None:
-    began = time.monotonic()
     with crew([linked, linked, None, linked, None], 5, links=DEALT | {frozenset({0, 4})}, timeout=1.0) as run:
+        began = time.monotonic()
         outcomes = [run.outcome(rank) for rank in (0, 1, 3)]
     for outcome in outcomes:
         assert outcome.party == "east"
