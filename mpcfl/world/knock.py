@@ -25,8 +25,8 @@ class Waiting:
 
 
 def answer(host: str, port: int, timeout: float, *, who: str, listens: bool) -> str | None:
-    """None as soon as `host` is known here and, if it `listens`, accepts connections on `port`; why not, in the words of
-    the operating system, if that has not happened within `timeout` seconds. `who` it is that is waited for."""
+    """None as soon as `host` is known here and, if it `listens`, accepts connections on `port`; else, after `timeout`
+    seconds, why not, in the words of the operating system. `who`: what is waited for."""
     deadline, waiting = time.monotonic() + timeout, Waiting(timeout)
     while True:
         try:

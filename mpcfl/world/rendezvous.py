@@ -34,7 +34,7 @@ WIRE_VERSION = 1
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2  # between two looks at the store
 _LINGER = 0.5  # a party that found a fault may host the store: leave the others time to read it
 _HINT = (
-    "on one machine: torchrun --standalone --nproc-per-node 3 -m mpcfl train job.toml; on several, each party by itself: "
+    "on one machine: torchrun --standalone --nproc-per-node 3 -m mpcfl train job.toml; on several, for each party: "
     "MASTER_ADDR=HOST MASTER_PORT=29500 mpcfl train job.toml --party NAME"
 )
 _VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE")
