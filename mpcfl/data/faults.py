@@ -21,7 +21,7 @@ MARKED = "a number with other signs in it"
 NO_VALUE = "a sign that stands for no number"
 """A dash, a question mark, "#DIV/0!"."""
 
-_IMPUTE_HINT = 'fill the cell, drop the row, or ask for imputation: `impute = "mean"` under [data] in the job file'
+_IMPUTE_HINT = 'fill the cell, drop the row, or (to train) have it imputed: `impute = "mean"` under [data] in the job'
 _TEXT_HINT = "give a category one 0/1 column for each value, a date as days since a fixed day, or take the column out"
 HINTS = {
     MISSING: _IMPUTE_HINT,
@@ -53,7 +53,7 @@ def refused_os_error(path: Path | str, error: OSError) -> DataError:
     """The error for a path that cannot be read, in the words of the operating system and no more."""
     return DataError(
         f"{path}: cannot be read: {error.strerror or type(error).__name__}",
-        hint="check the path (it is relative to the job file) and its permissions",
+        hint="check the path (in a job it is relative to the job file) and its permissions",
     )
 
 

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from mpcfl.errors import DataError
 
 _INDEX = "pandas writes its index so: use to_csv(..., index=False); row numbers are no feature"
+_SHOWN = 8
 _COMMA = "give every column a name; where lines end with a comma, take it away"
 
 
@@ -32,7 +33,8 @@ def choose(table: str, names: Sequence[str], wanted: Sequence[str] | None) -> tu
     known = set(names)
     for name in wanted:
         if name not in known:
-            raise DataError(f"{table}: has no column {name!r}", hint=did_you_mean(name, names))
+            others = f"it has {', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
+            raise DataError(f"{table}: has no column {name!r}", hint=did_you_mean(name, names) or others)
     check_names(f"{table} (columns asked for)", wanted)
     if not wanted:
         raise DataError(f"{table}: no column was asked for")

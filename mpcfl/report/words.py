@@ -129,32 +129,56 @@ def threat_model(record: RunRecord) -> list[str]:
 
 def how_to_use(record: RunRecord) -> dict[str, str]:
     """Command, Python and arithmetic that apply the model."""
-    scores = (
-        'y = x @ model["coef"] + model["intercept"]  # columns of x in the order of `features`'
-        if record.classes is None
-        else 'z = x @ model["coef"].T + model["intercept"]  # columns of x in the order of `features`\n'
-        "likeliest = z.argmax(axis=1)"
-    )
-    return {
-        "command": "mpcfl predict RUN_FOLDER table.csv",
-        "python": f'from safetensors.numpy import load_file\nmodel = load_file("model.safetensors")\n{scores}',
-        "formula": _formula(record),
-    }
+    lines = [
+        "import numpy as np",
+        "from safetensors.numpy import load_file",
+        'model = load_file("model.safetensors")',
+        'z = x @ model["coef"].T + model["intercept"]  # columns of x in the order of `features`',
+        _last_line(record),
+    ]
+    command = "mpcfl predict RUN_FOLDER table.csv"
+    offset, exposure = _aside(record)
+    if offset or exposure:
+        taken = [f"{offset} = 0"] * bool(offset) + [f"{exposure} = 1"] * bool(exposure)
+        command += f"  # with {listed(taken)}"
+    return {"command": command, "python": "\n".join(lines), "formula": _formula(record)}
+
+
+def _aside(record: RunRecord) -> tuple[str | None, str | None]:
+    """Names of the offset and the exposure, which are no columns of x."""
+    model = record.job.get("model", {})
+    offset, exposure = model.get("offset"), model.get("exposure")
+    return visible(offset) if offset else None, visible(exposure) if exposure else None
+
+
+def _last_line(record: RunRecord) -> str:
+    if record.classes is not None:
+        return "likeliest = z.argmax(axis=1)"
+    offset, exposure = _aside(record)
+    z = "(z + offset)" if offset else "z"
+    if record.kind == "svm":
+        return f"y = {z} > 0"
+    link = LINKS.get(record.kind)
+    if link == "logit":
+        return f"probability = 1 / (1 + np.exp(-{z}))"
+    return f"y = {'exposure * ' if exposure else ''}np.exp({z})" if link == "log" else f"y = {z}"
 
 
 def _formula(record: RunRecord) -> str:
     z, target = "intercept + sum of coef * column", visible(record.target)
+    offset, exposure = _aside(record)
+    z += f" + {offset}" if offset else ""
     if record.classes is not None:
         return (
             f"probability of each class of {target} = 1 / (1 + exp(-({z}))), with intercept and coefficients of that "
             "class, divided by the sum over all classes"
         )
     if record.kind == "svm":
-        return f"{target} is of the first class where {z} > 0"
+        return f"{target} is 1 where {z} > 0"
     link = LINKS.get(record.kind)
     if link == "logit":
-        return f"probability of {target} = 1 / (1 + exp(-({z})))"
-    return f"{target} = exp({z})" if link == "log" else f"{target} = {z}"
+        return f"probability of {target} = 1: 1 / (1 + exp(-({z})))"
+    return f"{target} = {f'{exposure} * ' if exposure else ''}exp({z})" if link == "log" else f"{target} = {z}"
 
 
 def job_text(record: RunRecord) -> str:

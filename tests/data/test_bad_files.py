@@ -46,6 +46,10 @@ def test_a_column_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) ->
     assert "has no column 'wieght'" in message and "did you mean 'weight'?" in message
 
 
+def test_a_column_like_no_other_is_answered_with_those_that_are_there(tmp_path: Path) -> None:
+    assert "it has weight, y" in refused_file(write(tmp_path, "weight,y\n1,2\n"), columns=["bmi"])
+
+
 def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
     message = refused_file(tmp_path / "nothing.csv")
     assert "nothing.csv" in message and "No such file" in message

@@ -1,6 +1,7 @@
 """A model read back, and applied to tables whose columns are found by name."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from mpcfl.data.table import Table
 from mpcfl.errors import DataError, JobError
 from mpcfl.report.model import load_model, predict
 from mpcfl.report.output import keep_model, write_run
-from tests.report.example import COEF, FEATURES, example
+from mpcfl.report.record import RunRecord
+from tests.report.example import COEF, FEATURES, JOB, REPORT, example, example_of_classes
 
 X = np.arange(15.0).reshape(3, 5)
 Y = X @ COEF + 150.0000001
@@ -113,3 +115,39 @@ def test_a_path_that_is_not_there_and_a_folder_without_a_model(tmp_path: Path) -
         load_model(tmp_path / "gone")
     with pytest.raises(JobError, match=r"has no model\.safetensors"):
         load_model(tmp_path)
+
+
+# ---- the lines of the model card -------------------------------------------------------------------------------------
+
+ROWS = np.random.default_rng(2).normal(size=(7, 5))
+
+
+def of_model(name: str, **model: object) -> RunRecord:
+    report = {key: value for key, value in REPORT.items() if key != "inference"} | {"model": name}
+    job = {**JOB, "job": {**JOB["job"], "model": name}, "model": model}
+    return example(job=job, report=report, coef=COEF / 20, intercept=0.5)
+
+
+@pytest.mark.parametrize(
+    "record, expected",
+    [
+        (of_model("linear"), lambda found: found),
+        (of_model("logistic", classes=2), lambda found: found),
+        (of_model("poisson"), lambda found: found),
+        (of_model("gamma", exposure="years", offset="known"), lambda found: 2.0 * np.exp(0.25) * found),
+        (of_model("svm"), lambda found: found > 0),
+        (example_of_classes(3), lambda found: found.argmax(axis=1)),
+    ],
+    ids=["linear", "logistic", "poisson", "exposure", "svm", "classes"],
+)
+def test_what_the_card_says_in_python_is_what_mpcfl_predicts(
+    record: RunRecord, expected: Callable[[np.ndarray], np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path / "run", record)
+    monkeypatch.chdir(tmp_path / "run")
+    lines = json.loads(Path("card.json").read_text())["how_to_use"]["python"]
+    names: dict[str, object] = {"x": ROWS, "exposure": 2.0, "offset": 0.25}
+    exec(lines, names)
+    last = lines.splitlines()[-1].partition(" = ")[0]
+    assert np.allclose(names[last], expected(predict(load_model("."), Table.of(ROWS, names=FEATURES))), rtol=1e-12)
+    assert ("exposure" in lines) == ("years" in json.loads(Path("card.json").read_text())["how_to_use"]["formula"])
