@@ -18,7 +18,8 @@ class Select:
     values: tuple[float, ...] = ()
     """2 to 16 values to choose from, in place of the one under [model]; of equally good ones the first is taken. Ridge
     and elastic_net: they may be as far apart as one likes, since each has a scale of its own; beyond 10^9 times rows
-    times variance the weights are 0."""
+    times variance the weights are 0. Models of rows: what is compared are models after [solver] iterations, in which a
+    weak penalty may not have come to act yet; of those that can make no difference by then only one is accepted."""
     folds: int = 5
     """Parts into which the training rows are dealt by the public seed, 2 to 20; each is predicted by models that are
     trained on the others."""

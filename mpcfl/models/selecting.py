@@ -3,13 +3,15 @@ parties, for all go on by it; its scores and those of the others stay shared unl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mpcfl.data.batches import batches
 from mpcfl.data.facts import Facts
 from mpcfl.data.source import Source
-from mpcfl.errors import GuardError
+from mpcfl.errors import GuardError, JobError
 from mpcfl.models.fold_scores import LARGER_IS_BETTER, fold_scores, mean_score
 from mpcfl.models.selection import Selection
 from mpcfl.protocols.largest import place_of_largest
@@ -17,7 +19,7 @@ from mpcfl.protocols.rounds import run
 from mpcfl.sharing.keeper import Keeper
 from mpcfl.sharing.reveal import reveal
 from mpcfl.sharing.share import Share
-from mpcfl.solvers.cross_validation import CrossValidation
+from mpcfl.solvers.cross_validation import CrossValidation, pace_of
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.objective import Objective
 from mpcfl.solvers.solution import Optimum
@@ -25,6 +27,9 @@ from mpcfl.world.session import Session
 
 FOLDS_IN_RANGE = "guard: every row stayed in range in all folds"
 FOLDS_PREDICTED = "guard: every prediction stayed in range in all folds"
+_TOLD_APART = (
+    2.0**-10
+)  # of a weight: scores are right to 1e-5 or so, and penalties that do less would be chosen by chance
 _REASONS = {
     FOLDS_IN_RANGE: "one bit: beyond the range of the loss the scores would be wrong",
     FOLDS_PREDICTED: "one bit: beyond the range of the loss the deviances would be wrong",
@@ -75,9 +80,10 @@ def choose(
     """Cross-validate all objectives at once, reveal which is the best (of equal ones the first), train with that.
     `keeper`: of cross-validation; a run that resumes makes the choice and the final training again.
 
-    GuardError: a row left the range of the loss in a fold. Cost: that of `CrossValidation`, of `fold_scores`, 4 rounds
-    for the largest and one to reveal it.
+    JobError: `require_told_apart`. GuardError: a row left the range of the loss in a fold. Cost: that of
+    `CrossValidation`, of `fold_scores`, 4 rounds for the largest and one to reveal it.
     """
+    require_told_apart(facts, selection, objectives, solver)
     validation = CrossValidation(session, facts, objectives, solver, fit_intercept, own, selection.folds)
     weights, stayed = validation.train(keeper)
     predicted = run(session, validation.predictions(weights))
@@ -91,6 +97,28 @@ def choose(
         _check(found, objectives[0].loss.range_hint)
         winner = round(float(found[best]))
     return Choice(selection, validation.finish(winner), winner, scores)
+
+
+def require_told_apart(facts: Facts, selection: Selection, objectives: Sequence[Objective], solver: Gradient) -> None:
+    """JobError, which names values and says how many iterations would do, if two or more l2 penalties are so weak that
+    all steps together shrink no weight by 1/1024 for them: the models would be the same, and chance would choose."""
+    rows = max(map(len, batches(facts, solver.batch)))
+    step = pace_of(facts, selection.folds) * solver.learning_rate / (1 - solver.momentum) / rows
+    penalties = [objective.penalty.over(facts.training_rows) for objective in objectives]
+    weak = [
+        (penalty.l2, value)
+        for penalty, value in zip(penalties, selection.values, strict=True)
+        if not penalty.l1 and solver.iterations * step * penalty.l2 < _TOLD_APART
+    ]
+    if len(weak) < 2:
+        return
+    enough = math.ceil(_TOLD_APART / step / sorted(weak)[1][0])
+    names = " and ".join(f"{value:g}" for _, value in sorted(weak, reverse=True))
+    raise JobError(
+        f"[select] values {names} of {selection.parameter} make no difference within {solver.iterations} iterations at "
+        f"learning_rate = {solver.learning_rate:g}: chance would choose between them",
+        hint=f"leave all but one of them out, or raise [solver] iterations to {enough}",
+    )
 
 
 def _check(found: dict[str, Any], hint: str) -> None:

@@ -1,5 +1,6 @@
 """Choosing a penalty by cross-validation: the scores and the winner of plain float64, in the rounds of one training."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from mpcfl.models.cross_validate import cross_validate
 from mpcfl.models.descent_twin import descent_twin
 from mpcfl.models.families import Parameters
 from mpcfl.models.guards import BOTH, IN_RANGE
-from mpcfl.models.selecting import FOLDS_IN_RANGE, FOLDS_PREDICTED
+from mpcfl.models.selecting import FOLDS_IN_RANGE, FOLDS_PREDICTED, require_told_apart
 from mpcfl.models.selection import selection_of
 from mpcfl.models.settings import Settings
 from mpcfl.solvers.gradient import Gradient
@@ -124,6 +125,37 @@ def test_other_models_and_metrics(case: tuple, partition: str) -> None:
     assert np.abs(np.array(found(run)["scores"]) - scores).max() < error
     best = np.argmax(scores) if metric == "accuracy" else np.argmin(scores)
     assert found(run)["winner"] == values[int(best)]
+
+
+@PARTITIONS
+def test_a_grid_of_a_million_times_has_the_scores_of_plain_cross_validation(partition: str) -> None:
+    """All share the scales that the strongest leaves, which cost the weakest a third of a bit."""
+    values = [1e-3, 1e-2, 0.1, 1.0, 10.0, 1000.0]
+    wanted = settings(values=values, solver=Gradient(learning_rate=0.2, iterations=40))
+    run = train_jointly(X, Y, wanted, partition=partition)
+    scores = [log_loss(Y, probability(z)) for z, _ in plain(run, wanted, X, Y)]
+    assert np.abs(np.array(found(run)["scores"]) - scores).max() < 2e-5
+    assert found(run)["winner"] == values[int(np.argmin(scores))]
+
+
+def test_penalties_that_make_no_difference_are_refused_by_value_and_the_hint_is_enough() -> None:
+    values = [1e-2, 100.0, 1000.0]
+    solver = Gradient(learning_rate=0.2, iterations=40)
+    with pytest.raises(JobError, match="values 100 and 1000 of C make no difference within 40 iterations") as caught:
+        train_jointly(X, Y, settings(values=values, solver=solver))
+    said = re.search(r"iterations to (\d+)", str(caught.value.hint))
+    assert said
+    facts = facts_for(tables_of(X, Y, [0, 1], "horizontal"), roster(2), "horizontal")
+
+    def check(iterations: int) -> None:
+        wanted = settings(values=values)
+        assert wanted.selection is not None
+        enough = replace(solver, iterations=iterations)
+        require_told_apart(facts, wanted.selection, wanted.selection.objectives, enough)
+
+    check(int(said[1]))
+    with pytest.raises(JobError):
+        check(int(said[1]) - 1)
 
 
 def test_the_area_under_the_curve_is_the_mean_over_the_folds() -> None:
