@@ -69,6 +69,10 @@ class Structure:
 
 def named(tensors: Tensors) -> dict[str, torch.Tensor]:
     """The tensors by name, in their own order."""
+    if not isinstance(tensors, Mapping | torch.Tensor):
+        raise DataError(
+            f"{type(tensors).__name__} cannot be aggregated", hint="give a tensor, a dict of tensors or a state_dict"
+        )
     return {_ONLY: tensors} if isinstance(tensors, torch.Tensor) else dict(tensors)
 
 

@@ -21,7 +21,7 @@ from mpcfl.world.cluster import Cluster
 from mpcfl.world.device import device_of
 from mpcfl.world.nccl import OPENINGS, gpu_tag, nccl_group, require_nccl
 from mpcfl.world.party import Roster
-from mpcfl.world.rendezvous import open_store
+from mpcfl.world.runs import store_of_run
 from mpcfl.world.session import Session
 from mpcfl.world.tls import Credentials
 from mpcfl.world.transport import Mesh
@@ -49,7 +49,8 @@ def join(
     device: str = "cpu",
     openings: str = "tls",
 ) -> Iterator[Session]:
-    """A session in the run that this process was started for; closed at the end, with the others told if it fails.
+    """A session in the run that this process was started for; closed at the end, with the others told if it fails. A
+    process may take part in several, one after the other, as long as all parties do.
 
     `digest`: of what all parties must agree on besides the roster and the version of mpcfl. `timeout`: seconds that any
     wait may last. `credentials`, `pins`: see `mpcfl.world.tls`. `device`: where this party
@@ -75,8 +76,7 @@ def join(
         require_nccl(roster.names[int(rank)], place)
     load(place)  # seconds, in which nobody waits yet
     gc.freeze()  # the modules loaded: a tenth of a second to look through, in the middle of the first fit
-    prefix = "/".join(["mpcfl", *(os.environ.get(f"TORCHELASTIC_{name}", "0") for name in ("RUN_ID", "RESTART_COUNT"))])
-    store = open_store(int(rank) if rank.isdecimal() else 0, timeout, keeper=roster.names[0])
+    store, prefix = store_of_run(int(rank) if rank.isdecimal() else 0, timeout, keeper=roster.names[0])
     mesh = Mesh.connect(
         store,
         rank=int(rank),

@@ -31,7 +31,7 @@ TABLE = np.c_[load_diabetes(scaled=False).data, load_diabetes().target]
 LIMIT = 60.0
 
 PLACES = {
-    "start": ("mpcfl.world.join", "open_store", None),
+    "start": ("mpcfl.world.runs", "open_store", None),
     "reading": ("mpcfl.cli.train", "table_of", None),
     "online": ("mpcfl.world.session", "Session.step", "doubling"),
     "reveal": ("mpcfl.models.training", "reveal", None),

@@ -364,6 +364,7 @@ def with_odd(odd: Any, **settings: Any) -> Callable[[Session, int | None], Any]:
     ("odd", "match"),
     [
         ({}, "nothing to aggregate"),
+        ([1.0, 2.0], "list cannot be aggregated"),
         ({"x": torch.ones(0)}, "no tensor has an element"),
         ({"x": [1.0, 2.0]}, "'x' is no tensor but list"),
         ({3: torch.ones(2)}, "named by strings, not by int"),

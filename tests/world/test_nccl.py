@@ -51,7 +51,7 @@ def test_a_way_that_is_not_known_is_refused() -> None:
 def test_all_agree_on_the_way_before_anybody_opens_a_party_without_shares_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """East deals, and needs neither a GPU nor NCCL."""
     agreed: list[bytes] = []
-    monkeypatch.setattr("mpcfl.world.join.open_store", lambda *_, **__: None)
+    monkeypatch.setattr("mpcfl.world.join.store_of_run", lambda *_, **__: (None, "run"))
     monkeypatch.setattr("mpcfl.world.join.Mesh.connect", lambda *_, **__: DryWire())
     monkeypatch.setattr("mpcfl.world.join.Session.agree", lambda _, digest: agreed.append(digest))
     monkeypatch.setenv("RANK", "2")
