@@ -24,7 +24,8 @@ class Select:
     """Parts into which the training rows are dealt by the public seed, 2 to 20; each is predicted by models that are
     trained on the others."""
     metric: str | None = None
-    """By what: logistic: "log_loss" (the default), "accuracy" or "auc"; svm: "accuracy" (the default) or "auc";
+    """By what: logistic: "log_loss" (the default), "accuracy" or "auc", with more than two classes "accuracy" (the
+    default) or "auc"; svm: "accuracy" (the default) or "auc";
     huber, ridge, lasso, elastic_net: "mse"; poisson, gamma: "deviance". The mean over all rows; of "auc" over the
     folds."""
     reveal: str = "winner"
@@ -52,4 +53,3 @@ class Select:
             need("[select]", solver in fitting, f'needs [solver] name = "{fitting[0]}" for {model}')
             kept = model not in SPARSE or not checkpoint
             need("[select]", kept, f"keeps no checkpoints for {model}: leave [checkpoint] out")
-            need("[select]", parameters.classes == 2, "is for two classes, not for more")

@@ -43,7 +43,7 @@ def cross_validate(
 
     model: `Ridge`, `Lasso`, `ElasticNet`, or of rows with `Gradient`. values: 2 to 16 of its penalty, C or alpha;
     `parameter` names it. folds: 2 to 20 of the training rows, by the model's public seed. metric: log_loss, accuracy,
-    auc, mse or deviance, default by model.
+    auc, mse or deviance, default by model; of more than two classes accuracy or auc.
     reveal: "winner", only which value is best; "scores", the mean metric of each as well, to the model's receivers.
 
     After it: model.C (or alpha) is the winner; selection_ {parameter, values, folds, metric, winner, and scores where

@@ -40,7 +40,7 @@ _PROTOCOLS: Mapping[str, Callable[[Share, Share], Protocol]] = {
     "log_loss": log_loss,
     "auc": area_under_curve,
 }
-_OF_CLASSES: Mapping[str, Callable[[Share, Share], Protocol]] = {
+OF_CLASSES: Mapping[str, Callable[[Share, Share], Protocol]] = {
     "accuracy": correct_of_classes,
     "auc": areas_of_classes,
 }
@@ -56,10 +56,10 @@ def check_metrics(model: str, metrics: Sequence[str], classes: int = 2) -> None:
     if classes > MOST and metrics:
         raise JobError(f"[evaluate] metrics are for up to {MOST} classes, not {classes}", hint="leave metrics out")
     for metric in metrics:
-        if classes > 2 and model in MODELS_OF.get(metric, ()) and metric not in _OF_CLASSES:
+        if classes > 2 and model in MODELS_OF.get(metric, ()) and metric not in OF_CLASSES:
             raise JobError(
                 f"[evaluate] metrics: '{metric}' is for two classes, not for {classes}",
-                hint=f"of more classes there is {', '.join(_OF_CLASSES)}",
+                hint=f"of more classes there is {', '.join(OF_CLASSES)}",
             )
         if model not in MODELS_OF.get(metric, ()):
             having = [name for name, models in MODELS_OF.items() if model in models]
@@ -93,7 +93,7 @@ def metrics_by_rows(
     if isinstance(loss, LogLink):
         total, left = yield from loss.deviance(z, held_out.target)
         return {"deviance": total, PREDICTED: (yield from stayed(left))}
-    protocols = _PROTOCOLS if loss is None or loss.classes == 1 else _OF_CLASSES
+    protocols = _PROTOCOLS if loss is None or loss.classes == 1 else OF_CLASSES
     found = yield from parallel(*[protocols[metric](z, held_out.target) for metric in metrics])
     return dict(zip(metrics, found, strict=True))
 

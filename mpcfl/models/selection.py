@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from mpcfl.errors import JobError
 from mpcfl.models.families import LEAST_SQUARES, PARAMETERS, Parameters, mixture_of, objective_of
-from mpcfl.models.metrics import MODELS_OF
+from mpcfl.models.metrics import MODELS_OF, OF_CLASSES
+from mpcfl.solvers.class_scores import MOST as MOST_CLASSES
 from mpcfl.solvers.objective import Objective
 from mpcfl.solvers.penalty import Penalty
 
@@ -22,7 +23,7 @@ METRIC_OF: Mapping[str, str] = {
     "poisson": "deviance",
     "gamma": "deviance",
 }
-"""The models that can be selected, and the metric if none is named."""
+"""The models that can be selected, and the metric if none is named; of more than two classes it is the accuracy."""
 SELECTABLE = ("C", "alpha")
 REVEALED = ("winner", "scores")
 MOST_VALUES, MOST_FOLDS = 16, 20
@@ -68,9 +69,15 @@ def selection_of(
         raise JobError(f"[select] values: {own} must be {'at least' if own == 'alpha' else 'more than'} 0")
     if not 2 <= folds <= MOST_FOLDS:
         raise JobError(f"[select] folds must be 2 to {MOST_FOLDS}")
+    several = parameters.classes > 2
     possible = [name for name, models in MODELS_OF.items() if model in models and name != "r2"]
+    if several:
+        possible = [name for name in possible if name in OF_CLASSES]
     if metric is not None and metric not in possible:
-        raise JobError(f"[select] metric: '{metric}' is not for model '{model}'", hint=f"one of {', '.join(possible)}")
+        whose = f"{parameters.classes} classes" if several else f"model '{model}'"
+        raise JobError(f"[select] metric: '{metric}' is not for {whose}", hint=f"one of {', '.join(possible)}")
+    if parameters.classes > MOST_CLASSES:
+        raise JobError(f"[select] is for up to {MOST_CLASSES} classes, not {parameters.classes}")
     if reveal not in REVEALED:
         raise JobError(f"[select] reveal must be one of {', '.join(REVEALED)}")
     candidates = [_with(parameters, own, float(value)) for value in values]
@@ -81,7 +88,7 @@ def selection_of(
         objectives=tuple(objective for objective in objectives if objective is not None),
         penalties=tuple(_penalty(model, candidate) for candidate in candidates) if model in LEAST_SQUARES else (),
         folds=folds,
-        metric=metric or METRIC_OF[model],
+        metric=metric or ("accuracy" if several else METRIC_OF[model]),
         reveal=reveal,
     )
 

@@ -91,8 +91,6 @@ class Settings:
             return
         if not isinstance(self.solver, Gradient):
             raise JobError("[select] needs the gradient solver", hint='[solver] name = "gradient"')
-        if self.objective.loss.classes > 1:
-            raise JobError("[select] is for two classes, or for regression", hint="leave [select] out")
 
     def _check_loss(self) -> None:
         if self.objective is None or self.objective.loss.classes > 1 or self.model not in LOSS_OF:

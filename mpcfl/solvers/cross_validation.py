@@ -1,6 +1,7 @@
 """K-fold cross-validation of K penalties in the rounds of one training: all (penalty, fold) pairs are columns.
 
-X is pinned once, and the weights are a matrix W (d', penalties * folds). A row counts in the columns of the other folds
+X is pinned once, and the weights are a matrix W (d', penalties * folds), of several classes (d', penalties * folds *
+classes), with the classes of a pair side by side. A row counts in the columns of the other folds
 than its own: the error of the others is multiplied by 0, a public factor, for nothing. What is left is multiplied by
 n / (rows of the other folds), rounded to 1/16, so that every column takes steps of the learning rate over the rows that
 it is trained on. Afterwards one product for each fold gives what the models that have not seen it predict.
@@ -66,20 +67,19 @@ class CrossValidation:
         self._rows = pin_rows(session, own, facts, chosen, replace(layout, target=self._loss.target))
 
     def train(self, keeper: Keeper) -> tuple[Share, Share]:
-        """(weights (d', penalties * folds), the folds of a penalty side by side; bit: no row left the range in a column
-        in which it counts). Cost: rounds as one training, and as many bytes as that for each column."""
-        count = len(self.folds)
-        columns = len(self._penalties) * count
-        whole = self._rows.whole
-        n = whole.x.x.shape[0]
-        mask = np.full((n, columns), round(self._pace * 2**PACE_BITS))
+        """(weights (d', penalties * folds * classes), the folds of a penalty side by side; bit: no row left the range
+        in a column in which it counts). Cost: rounds as one training, and as many bytes as that for each column."""
+        whole, count, classes = self._rows.whole, len(self.folds), self._loss.classes
+        n, pairs = whole.x.x.shape[0], len(self._penalties) * count
+        mask = np.full((n, len(self._penalties), count, classes), round(self._pace * 2**PACE_BITS))
         for fold, rows in enumerate(self.folds):
-            mask[rows, fold::count] = 0
+            mask[rows, :, fold] = 0
         response, offset = (
-            None if part is None else part.reshape(n, 1).expand(n, columns) for part in (whole.response, whole.offset)
+            None if part is None else part.reshape(n, 1, classes).expand(n, pairs, classes).reshape(n, pairs * classes)
+            for part in (whole.response, whole.offset)
         )
-        masked = replace(whole, response=response, offset=offset, mask=torch.from_numpy(mask))
-        first = self._solver.start(self._facts, self._fit_intercept).reshape(-1, 1).expand(-1, columns)
+        masked = replace(whole, response=response, offset=offset, mask=torch.from_numpy(mask.reshape(n, -1)))
+        first = self._solver.start(self._facts, self._fit_intercept, classes).reshape(-1, classes).repeat(1, pairs)
         state = iterate(
             self._session,
             Batches(masked, self._rows.chosen),
@@ -93,16 +93,17 @@ class CrossValidation:
         return state.w, run(self._session, stayed(state.left, self._loss))
 
     def predictions(self, weights: Share) -> Protocol:
-        """For each fold (z (rows, penalties), target): X w + offset by the models that have not seen it.
+        """For each fold (z (rows, penalties * classes), target): X w + offset by the models that have not seen it.
 
         Cost: 2 rounds, 2 d' elements for each column and, with an offset, n for each penalty; those of
         `Loss.prediction`."""
         count, protocols, targets = len(self.folds), [], []
+        columns = torch.arange(weights.shape[1]).reshape(-1, count, self._loss.classes)
         for fold, rows in enumerate(self.folds):
             apart = self._rows.whole.apart(rows)
             if apart is None:
                 raise ValueError("a fold without rows, or a loss without a target")
-            protocols.append(apart.scores(weights[:, fold::count]))
+            protocols.append(apart.scores(weights[:, columns[:, fold].reshape(-1)]))
             targets.append(apart.target)
         scores = yield from parallel(*protocols)
         restored = yield from parallel(*[self._loss.prediction(z, y) for z, y in zip(scores, targets, strict=True)])
@@ -112,12 +113,12 @@ class CrossValidation:
         """Train on all rows with one of the penalties. Cost: that of one training, without `pin_rows`."""
         facts, solver, loss = self._facts, self._solver, self._loss
         objective = Objective(loss=loss, penalty=self._penalties[penalty]).over(facts.training_rows)
-        first = solver.start(facts, self._fit_intercept)
+        first = solver.start(facts, self._fit_intercept, loss.classes)
         state = iterate(
             self._session, self._rows, first, objective, solver, self._scales, len(facts.features), Keeper()
         )
         return Optimum(state.w, run(self._session, stayed(state.left, loss)), None, self._rows.whole.held_out)
 
     def _objective(self, rows: int) -> Objective:
-        penalty = ColumnPenalty.of(self._penalties, len(self.folds))
+        penalty = ColumnPenalty.of(self._penalties, len(self.folds) * self._loss.classes)
         return Objective(loss=self._loss, penalty=penalty).over(rows)

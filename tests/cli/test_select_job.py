@@ -62,7 +62,7 @@ def test_it_is_written_out_read_back_and_part_of_the_digest() -> None:
             changes() | {"job__model": "lasso", "solver": {"name": "admm"}, "checkpoint__every": 5},
             "keeps no checkpoints",
         ),
-        (changes() | {"model__classes": 3}, "[select] is for two classes"),
+        (changes(metric="log_loss") | {"model__classes": 3}, "[select] metric: 'log_loss' is not for 3 classes"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(change: dict[str, Any], said: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.metrics import accuracy_score, log_loss, mean_poisson_deviance, mean_squared_error, roc_auc_score
 
 from mpcfl.data.batches import batches
@@ -14,6 +14,7 @@ from mpcfl.data.folds import folds_of
 from mpcfl.data.own_rows import Rows
 from mpcfl.errors import GuardError, JobError
 from mpcfl.models.by_rows import LogisticRegression
+from mpcfl.models.coefficients import coefficients_of
 from mpcfl.models.cross_validate import cross_validate
 from mpcfl.models.descent_twin import descent_twin
 from mpcfl.models.families import Parameters
@@ -36,6 +37,8 @@ T: Array = (SUGAR.target - SUGAR.target.mean()) / SUGAR.target.std()
 COUNTS: Array = np.random.default_rng(1).poisson(np.exp(0.4 * Z[:, 2] + 1)).astype(float)
 SOLVER = Gradient(learning_rate=0.5, iterations=15)
 VALUES = [0.006, 0.02, 0.1]
+_IRIS = load_iris()
+IRIS = ((_IRIS.data - _IRIS.data.mean(axis=0)) / _IRIS.data.std(axis=0), _IRIS.target.astype(float))
 PARTITIONS = pytest.mark.parametrize("partition", ["horizontal", "vertical"])
 
 
@@ -156,6 +159,46 @@ def test_penalties_that_make_no_difference_are_refused_by_value_and_the_hint_is_
     check(int(said[1]))
     with pytest.raises(JobError):
         check(int(said[1]) - 1)
+
+
+@PARTITIONS
+@pytest.mark.parametrize("metric", ["accuracy", "auc"])
+def test_several_classes_are_columns_of_the_same_training(metric: str, partition: str) -> None:
+    """Each is trained against the rest: the scores, and the final weights, of as many plain cross-validations."""
+    x, y = IRIS
+    values, solver = [0.02, 10.0], Gradient(learning_rate=0.4, iterations=12, momentum=0.5)
+    wanted = settings(values=values, solver=solver, metric=metric, parameters=Parameters(classes=3), folds=3)
+    run = train_jointly(x, y, wanted, partition=partition)
+    two = settings(values=values, solver=solver, folds=3)
+    by_class = [plain(run, two, x, (y == label).astype(float)) for label in range(3)]
+    scores = []
+    for k in range(len(values)):
+        z = np.stack([one[k][0] for one in by_class], axis=1)
+        folds = [np.arange(len(y))] if metric == "accuracy" else by_class[0][k][1]
+        scores.append(np.mean([of_classes(metric, y[rows], z[rows]) for rows in folds]))
+    assert scores[0] != scores[1]
+    assert np.abs(np.array(found(run)["scores"]) - scores).max() < (1e-9 if metric == "accuracy" else 2e-3)
+    best = int(np.argmax(scores))
+    assert found(run)["winner"] == values[best]
+    assert wanted.selection is not None
+    twin, _ = descent_twin(x, y, run.facts, wanted.selection.objectives[best], solver, True)
+    weights, intercept = coefficients_of(twin, wanted)
+    assert distance(np.c_[run.outcome.coefficients, run.outcome.intercept], np.c_[weights, intercept]) < 2e-4
+
+
+def of_classes(metric: str, y: Array, z: Array) -> float:
+    if metric == "accuracy":
+        return accuracy_score(y, z.argmax(axis=1))
+    return float(np.mean([roc_auc_score(y == label, z[:, label]) for label in range(3)]))
+
+
+def test_several_classes_cost_the_rounds_of_two() -> None:
+    x, y = IRIS
+    costs = []
+    for classes in (2, 3):
+        wanted = settings(values=[0.02, 10.0], parameters=Parameters(classes=classes), folds=2, metric="accuracy")
+        costs.append(train_jointly(x, np.minimum(y, classes - 1), wanted).cost().rounds)
+    assert costs[1] - costs[0] == 2  # the rounds by which the accuracy of several classes is dearer
 
 
 def test_the_area_under_the_curve_is_the_mean_over_the_folds() -> None:
@@ -304,10 +347,11 @@ def test_what_cannot_be_is_refused_by_setting(model: str, options: dict, said: s
         selection_of(model, Parameters(), **({"values": VALUES} | options))
 
 
-def test_more_classes_and_more_folds_than_rows_are_refused() -> None:
-    chosen = selection_of("logistic", Parameters(classes=3), values=VALUES)
-    with pytest.raises(JobError, match="two classes"):
-        Settings(model="logistic", objective=chosen.objectives[0], selection=chosen, solver=SOLVER)
+def test_a_metric_that_several_classes_have_not_and_more_folds_than_rows_are_refused() -> None:
+    with pytest.raises(JobError, match="'log_loss' is not for 3 classes"):
+        selection_of("logistic", Parameters(classes=3), values=VALUES, metric="log_loss")
+    with pytest.raises(JobError, match="up to 256 classes, not 257"):
+        selection_of("logistic", Parameters(classes=257), values=VALUES)
     tables = tables_of(X[:9], Y[:9], [0, 1], "horizontal")
     with pytest.raises(JobError, match="folds = 5 are too many for 9 rows"):
         folds_of(facts_for(tables, roster(2), "horizontal"), 5)
