@@ -69,7 +69,7 @@ def describe(job: Job, facts: Facts, plan: Plan) -> str:
         f"job {job.name}: {job.model.name}{classes}, {facts.partition} partition, {facts.total_rows} rows, "
         f"{len(facts.features)} features, target {facts.target}",
         f"solver {job.solver.name}; {len(roster.compute)} compute parties; dealer {roster.names[roster.dealer]}",
-        f"online rounds {first.total('online').rounds}; headroom {plan.headroom:.1f} bits at the tightest place",
+        f"online rounds {first.total('online').rounds}; all values fit the ring, {plan.headroom:.1f} bits to spare",
         "",
         f"{'rank':>4}  {'party':<16} {'roles':<22} {'online bytes':>14} {'messages':>9} {'offline bytes':>14}",
     ]

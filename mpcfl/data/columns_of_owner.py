@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpcfl.data.facts import Facts
+from mpcfl.data.faults import NO_SPREAD_HINT, NO_TARGET_HINT
 from mpcfl.data.folds import Rows, shift_factors
 from mpcfl.data.moments import Moments, grouped_moments, local_moments, split_moments
 from mpcfl.data.source import Source
@@ -28,7 +29,7 @@ class OwnColumns:
         names = [*facts.features, facts.target]
         self.names = [names[j] for j in facts.positions(rank)]
         self.order = [source.columns.index(name) for name in self.names]
-        self.features = len(facts.features)
+        self.features, self._target = len(facts.features), facts.target
         self.counts = [int((~held_out).sum()), int(held_out.sum())]
         test: Moments | None = None
         if held_out.any():
@@ -79,4 +80,5 @@ class OwnColumns:
     def _refuse(self, name: str, bad: npt.NDArray[np.bool_], what: str) -> None:
         if bad.any():
             column = self.names[int(np.argmax(bad))]
-            raise DataError(f"{name}: column '{column}' {what}", hint="leave it out, or subtract a constant from it")
+            hint = NO_TARGET_HINT if column == self._target else NO_SPREAD_HINT
+            raise DataError(f"{name}: column '{column}' {what}", hint=hint)

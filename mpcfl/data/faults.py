@@ -30,12 +30,16 @@ HINTS = {
     LARGE: "give the column in larger units (thousands, millions), |x| may be at most 2^40, about 1.1e12; or take it "
     "out, as an identifier is no feature",
     MARKED: "write 1234.5: a decimal point, no separator of thousands, no unit",
-    NO_VALUE: f"leave a cell that is missing empty, then {_IMPUTE_HINT}",
+    NO_VALUE: f"leave the cell empty if it is missing, and then {_IMPUTE_HINT.removeprefix('fill the cell, ')}",
     TEXT: _TEXT_HINT,
     DATE: _TEXT_HINT,
     BLANKS: _IMPUTE_HINT,
     BYTES: "save the file again as UTF-8",
 }
+
+NO_SPREAD_HINT = "leave it out, or subtract a common constant from it"
+NO_TARGET_HINT = "see whether `target` names the right column"
+"""For a column, for the target, that is constant or spreads too little for its size."""
 
 FOLD_VALUES = 2048
 

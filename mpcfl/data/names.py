@@ -17,18 +17,20 @@ def check_names(table: str, names: Sequence[str]) -> None:
     for position, name in enumerate(names, start=1):
         if not name.strip():
             raise DataError(f"{table}: column number {position} has no name", hint=_INDEX if position == 1 else _COMMA)
-        if re.fullmatch(r"Unnamed: \d+", name):
-            raise DataError(f"{table}: column {name!r} had no name when pandas read it", hint=_INDEX)
         if name in seen:
             raise DataError(f"{table}: column {name!r} stands there twice", hint="give every column its own name")
         seen.add(name)
 
 
 def choose(table: str, names: Sequence[str], wanted: Sequence[str] | None) -> tuple[str, ...]:
-    """`wanted` in its order, all names if None; DataError for one that the table does not have."""
+    """`wanted` in its order, all names if None; DataError for one that the table does not have; of all names, for
+    one that pandas gave to an index."""
     if not names:
         raise DataError(f"{table}: has no column")
     if wanted is None:
+        for name in names:
+            if re.fullmatch(r"Unnamed: \d+", name):
+                raise DataError(f"{table}: column {name!r} had no name when pandas read it", hint=_INDEX)
         return tuple(names)
     known = set(names)
     for name in wanted:

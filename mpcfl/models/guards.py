@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 
 from mpcfl.data.facts import Facts
+from mpcfl.data.faults import NO_SPREAD_HINT, NO_TARGET_HINT
 from mpcfl.errors import GuardError
 from mpcfl.models.metrics import PREDICTED
 from mpcfl.solvers.doubling import MOST_STEPS
@@ -58,7 +59,7 @@ def check(
     if constant:
         raise GuardError(
             f"column '{constant[0]}' is constant, or spreads less than 1/4096 of its size{_more(constant)}",
-            hint="leave it out, or subtract a common constant from it",
+            hint=NO_TARGET_HINT if constant[0] == facts.target else NO_SPREAD_HINT,
         )
     if _unset(found.get(MINIMUM), ["minimum"]):
         raise GuardError(

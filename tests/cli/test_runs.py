@@ -118,7 +118,7 @@ def test_the_plan_is_what_the_run_cost(demo: tuple[Path, str], capsys: pytest.Ca
 def same_as_run(plan: str, report: dict[str, Any]) -> None:
     """Rounds, bytes and messages of each party, and the bytes of each protocol of the first."""
     assert f"online rounds {report['rounds_online']};" in plan
-    assert f"headroom {report['headroom_bits']:.1f} bits" in plan
+    assert f"{report['headroom_bits']:.1f} bits to spare" in plan
     parties = re.findall(r"^ +\d+  (\w+) .* ([\d,]+) +(\d+) +([\d,]+)$", plan, re.MULTILINE)
     number = [(name, *(int(word.replace(",", "")) for word in words)) for name, *words in parties]
     assert number == [

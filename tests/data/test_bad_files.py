@@ -150,3 +150,8 @@ def test_a_numpy_file_of_objects_is_refused_unread(tmp_path: Path) -> None:
     np.savez(tmp_path / "t.npz", x=objects, allow_pickle=True)
     for name in ("t.npy", "t.npz"):
         assert "not a readable numpy file" in refused_file(tmp_path / name)
+
+
+def test_the_index_of_pandas_is_no_matter_where_other_columns_were_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path, "Unnamed: 0,a\n0,7\n")
+    assert read(open_table(path, columns=["a"])).tolist() == [[7.0]]

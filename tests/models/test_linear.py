@@ -212,8 +212,9 @@ def test_several_constant_columns_are_all_named() -> None:
 
 @pytest.mark.parametrize("partition", PARTITIONS)
 def test_a_constant_target_is_named(partition: str) -> None:
-    with pytest.raises((GuardError, DataError), match="column 'y' is constant"):
+    with pytest.raises((GuardError, DataError), match="column 'y' is constant") as raised:
         train_jointly(DIABETES, np.full(442, 3.0), partition=partition)
+    assert "whether `target` names the right column" in str(raised.value)
 
 
 @pytest.mark.parametrize("partition", PARTITIONS)
