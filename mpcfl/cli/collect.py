@@ -56,7 +56,7 @@ def collect(session: Session, job: Job, facts: Facts, outcome: Outcome, *, resum
             "iterations": iterations,
             **({"resumed_after": resumed_after} if resumed_after else {}),
             "rounds_online": rounds if online is None else online.rounds,
-            "rounds_per_iteration": _rounds(job, objective),
+            "rounds_per_iteration": _rounds(job, objective, facts.training_rows),
             "bytes_online": {name: _total(costs[name], "online", "bytes") for name in names},
             "bytes_offline": {name: _total(costs[name], "offline", "bytes") for name in names},
             "messages_online": {name: _total(costs[name], "online", "messages") for name in names},
@@ -74,12 +74,14 @@ def collect(session: Session, job: Job, facts: Facts, outcome: Outcome, *, resum
     )
 
 
-def _rounds(job: Job, objective: Objective | None) -> int:
+def _rounds(job: Job, objective: Objective | None, rows: int) -> int:
+    """Of an iteration, with so many rows that train."""
     if objective is None:
         return admm.ROUNDS if job.solver.name == "admm" else 2
     kinds = {"fixed_hessian": FixedHessian.rounds, "newton": Newton.rounds}
-    rounds = kinds.get(job.solver.name)
-    return objective.rounds if rounds is None else rounds(objective.loss)
+    if (rounds := kinds.get(job.solver.name)) is not None:
+        return rounds(objective.loss, rows)
+    return objective.rounds(min(rows, getattr(job.solver, "batch", 0) or rows))
 
 
 def _doublings(job: Job) -> int:

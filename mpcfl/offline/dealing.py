@@ -23,7 +23,7 @@ from mpcfl.world.session import Session
 
 Shape = tuple[int, ...]
 Tensors = list[torch.Tensor]
-_LANES = {8: torch.int8, 16: torch.int16, 64: torch.int64}
+_LANES = {8: torch.int8, 16: torch.int16, 32: torch.int32, 64: torch.int64}
 _FOR_GPUS = 1 << 26  # elements, 512 MB
 
 
@@ -31,8 +31,8 @@ _FOR_GPUS = 1 << 26  # elements, 512 MB
 class Recipe:
     """`masks`: shapes of uniform ring tensors. `derive(masks)`: the dealer computes what depends on them, `derived`
     being its shapes. `xor`: shares are combined by exclusive or instead of addition (CrypTen's binary sharing).
-    `lanes`: bits of a value of each of `derived`, 8, 16 or 64, all 64 without; below 64 an element holds several, each
-    shared by itself modulo 2^lane.
+    `lanes`: bits of a value of each of `derived`, 8, 16, 32 or 64, all 64 without; below 64 an element holds several,
+    each shared by itself modulo 2^lane.
     `apart`: derive gets the masks of every compute party, one after the other, instead of their sums."""
 
     name: str

@@ -4,6 +4,10 @@ z matters modulo the period of the series only, so z - r is opened modulo a turn
 sin(k z) = sin(k delta) cos(k r) + cos(k delta) sin(k r) is linear in what the dealer shared. The low bits of z are
 dropped share by share, which errs by less than one unit of 2^-scale for each party.
 
+Of many elements tables are shared modulo 2^32, two entries an element of the dealer's message, since no result has more
+bits: the sum over the terms, of which each party then has a share modulo 2^32, goes back to the ring by one more
+opening (`mpcfl.protocols.extension`).
+
 The same tuples give the guard, at no cost: how many rows have left the range in which the series is the sigmoid. The
 word that is opened holds z modulo many periods (2^16 in all) where z has bits for them, and two more elements say
 whether a row is in another than its own (`mpcfl.protocols.turns`): the guard alone sees z modulo one.
@@ -20,16 +24,19 @@ import torch
 
 from mpcfl.errors import HeadroomError
 from mpcfl.offline.dealing import Recipe, at_a_time, deal
+from mpcfl.protocols.extension import extension
 from mpcfl.protocols.harmonics import Series
-from mpcfl.protocols.rounds import Protocol
+from mpcfl.protocols.rounds import Protocol, parallel
 from mpcfl.protocols.turns import away, missing
 from mpcfl.ring.blank import blank
-from mpcfl.ring.waves import ANGLE_BITS, Coefficients, combine, tables
+from mpcfl.ring.opened import WORD_OFFSET
+from mpcfl.ring.waves import ANGLE_BITS, Coefficients, combine, elements_of, tables
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
 
 GUARD_SCALE = 16
 SEEN_BITS = 16  # of z in front of the point, at most: the others of a word are fractional
+MANY = 1 << 16  # elements, of which tables take words: 30 MB at 29 terms, half of it spared
 STRETCH = 1 << 18  # elements of tables that are dealt at a time: 2 MB stay in a cache, whatever the rows are
 
 
@@ -44,7 +51,8 @@ def sigmoid(
     may wrap, at any scale that leaves room for a period of the series, 64 - log2(4 range) at most, else HeadroomError.
     Rounding has no bias but for the dealer's, to nearest: 0.11 * 2^(-1.5 table_scale) of it.
     Cost: 1 round, 4 bytes each; offline 2 terms elements each, and 2 where z has bits for more than one period. The
-    slope costs no more.
+    slope costs no more. In words (`in_words`): 2 rounds, 12 bytes each (with the slope 16); offline terms + 4 elements
+    each, and the same 2 (terms + 6).
     """
     session, shape, terms, turns = z.session, z.shape, series.terms, turn_bits(series, z.scale)
     if 64 - z.scale < series.period_bits:
@@ -52,10 +60,14 @@ def sigmoid(
             f"{z.scale} bits of scale leave no room for a sigmoid of range {series.range}",
             hint="use a smaller range of the sigmoid",
         )
+    count = math.prod(shape)
+    words = in_words(count) and table_scale + GUARD_SCALE <= WORD_OFFSET
+    left_out = max(0, table_scale + scale - WORD_OFFSET) if words else 0
+    coefficients = _coefficients(series, factor, scale - left_out, slope)
     scale_of_word = series.scale - turns
     surplus, low = z.scale - scale_of_word, ANGLE_BITS - turns
     masks: list[torch.Tensor] = []  # at the dealer only: r as a whole, for the tables
-    count, stretch = math.prod(shape), at_a_time(session, STRETCH) // (2 * terms)
+    stretch = at_a_time(session, STRETCH) // (2 * terms)
 
     def recipe(start: int) -> Recipe:
         size = min(stretch, count - start)
@@ -63,36 +75,51 @@ def sigmoid(
         def derive(drawn: list[torch.Tensor]) -> list[torch.Tensor]:
             masks.extend(drawn)
             piece = masks[0].reshape(-1)[start : start + size]
-            dealt = [tables(piece << turns, terms, table_scale)]
+            dealt = [tables(piece << turns, terms, table_scale, words=words)]
             return [*dealt, missing(piece, low=low, width=ANGLE_BITS)] if turns else dealt
 
-        return Recipe("sigmoid", [] if start else [shape], [(2, terms, size), *([(2, size)] if turns else [])], derive)
+        derived = [(2, terms, elements_of(size) if words else size), *([(2, size)] if turns else [])]
+        lanes = [32, 64][: len(derived)] if words else ()
+        return Recipe("sigmoid", [] if start else [shape], derived, derive, lanes=lanes)
 
     (r,), shared = deal(session, recipe(0))
     word = (z._ring + (1 << surplus >> 1)) >> surplus if surplus >= 0 else z._ring << -surplus
     (delta,) = yield [Masked(Share(session, word - r, scale=scale_of_word, bound=1.0), ANGLE_BITS, "sigmoid")]
-    pieces, words = [], delta.reshape(-1)
+    pieces: list[Sequence[torch.Tensor]] = []
+    gone: list[torch.Tensor] = []
+    flat = delta.reshape(-1)
     for start in range(0, max(count, 1), stretch):
         if start:
             _, shared = deal(session, recipe(start))
         if session.holds_shares:
-            piece = words[start : start + stretch]
+            piece = flat[start : start + stretch]
             angles = (piece << turns) & ((1 << ANGLE_BITS) - 1) if turns else piece
-            value, guard, *rest = combine(angles, shared[0], _coefficients(series, factor, scale, slope))
+            pieces.append(combine(angles, shared[0], coefficients, words=words))
             if turns:
-                guard = guard + away(session, piece, shared[1], low=low, width=ANGLE_BITS)
-            pieces.append((value, guard, *rest))
-    value = guard = steep = blank(shape)
-    if session.holds_shares:
-        value, guard, *rest = (_joined(parts).reshape(shape) for parts in zip(*pieces, strict=True))
-        value = add_public(session, value, round(factor * 2.0 ** (table_scale + scale - 1)))
-        guard = add_public(session, guard, 1 << (table_scale + GUARD_SCALE - 1))
-        steep = rest[0] if slope else value
-    found = (
-        Share(session, value, scale=table_scale + scale, bound=1.1 * abs(factor)),
-        Share(session, guard, scale=table_scale + GUARD_SCALE, bound=1.1),
-    )
-    return (*found, Share(session, steep, scale=table_scale + scale, bound=0.3 * abs(factor))) if slope else found
+                gone.append(away(session, piece, shared[1], low=low, width=ANGLE_BITS))
+
+    scales = [table_scale + scale - left_out, table_scale + GUARD_SCALE, table_scale + scale - left_out]
+    bounds = [0.6 * abs(factor), 0.6, 0.3 * abs(factor)]
+    parts = zip(*pieces, strict=True) if pieces else [[blank((count,))]] * len(coefficients)
+    found = [
+        Share(session, _joined(part).reshape(shape), scale=s, bound=b)
+        for part, s, b in zip(parts, scales, bounds, strict=False)
+    ]
+    if words:
+        found = yield from parallel(*[extension(share) for share in found])
+    value, guard, *steep = found
+    value = value.at_scale(table_scale + scale)
+    whole = add_public(session, value._ring, round(factor * 2.0 ** (table_scale + scale - 1)))
+    left = add_public(session, guard._ring, 1 << (table_scale + GUARD_SCALE - 1))
+    left = left + _joined(gone).reshape(shape) if gone else left
+    steep = [share.at_scale(value.scale) for share in steep]
+    return (value._like(whole, 1.1 * abs(factor)), guard._like(left, 1.1), *steep)
+
+
+def in_words(elements: int) -> bool:
+    """Whether tables are dealt in words of 32 bits, which half the dealer's message, for a round more and 4 bytes an
+    element of each result: where there are so many that its message is what everybody waits for."""
+    return elements >= MANY
 
 
 def turn_bits(series: Series, scale: int) -> int:

@@ -21,7 +21,8 @@ _FLOAT_BITS = np.float64(2.0**52).view(np.uint64)  # with an integer in its low 
 
 # Constants of `_waves_torch.py` are arguments: a kernel kept on disk does not notice that another file has changed.
 _WORDS, _TAYLOR = "uint64[::1]", "UniTuple(float64, 9)"
-_TABLES, _COEFFICIENTS = "uint64[:,:,::1]", "float64[:,::1]"
+_ELEMENTS = ("uint64", "uint32")  # of tables, and of what is made of them
+_COEFFICIENTS = "float64[:,::1]"
 
 
 @compiled()
@@ -77,7 +78,7 @@ def _start(
         double[i] = 2.0 * (v * v - u * u)
 
 
-@compiled(f"void({_WORDS},{_TAYLOR},{_TAYLOR},float64,uint64,float64,{_TABLES},int64,int64)")
+@compiled(*[f"void({_WORDS},{_TAYLOR},{_TAYLOR},float64,uint64,float64,{e}[:,:,::1],int64,int64)" for e in _ELEMENTS])
 def tables(
     angles: np.ndarray,
     sine: tuple[float, ...],
@@ -108,7 +109,10 @@ def tables(
 
 
 @compiled(
-    f"void({_WORDS},{_TAYLOR},{_TAYLOR},float64,uint64,{_TABLES},{_COEFFICIENTS},{_COEFFICIENTS},uint64[:,::1],int64,int64)"
+    *[
+        f"void({_WORDS},{_TAYLOR},{_TAYLOR},float64,uint64,{e}[:,:,::1],{_COEFFICIENTS},{_COEFFICIENTS},{e}[:,::1],int64,int64)"
+        for e in _ELEMENTS
+    ]
 )
 def combine(
     angles: np.ndarray,

@@ -15,10 +15,10 @@ COSINE = tuple((-1.0) ** i / math.factorial(2 * i) for i in range(9))
 UNIT = 2 * math.pi / 2.0**ANGLE_BITS  # radians
 
 
-def tables(angles: torch.Tensor, terms: int, scale: int) -> torch.Tensor:
+def tables(angles: torch.Tensor, terms: int, scale: int, dtype: torch.dtype = torch.int64) -> torch.Tensor:
     """See `waves.py`."""
     sines, cosines = waves(angles, terms)
-    return (torch.stack([cosines, sines]) * 2.0**scale).round().to(torch.int64)
+    return (torch.stack([cosines, sines]) * 2.0**scale).round().to(dtype)
 
 
 def combine(angles: torch.Tensor, tables: torch.Tensor, coefficients: Coefficients) -> torch.Tensor:
@@ -33,7 +33,8 @@ def combine(angles: torch.Tensor, tables: torch.Tensor, coefficients: Coefficien
 
     rows = [(public(c, sin) * cos_r + public(c, cos) * sin_r).sum(0) for c in coefficients.sines]
     rows += [(public(c, cos) * cos_r - public(c, sin) * sin_r).sum(0) for c in coefficients.cosines]
-    return torch.stack(rows) if rows else angles.new_empty(0, len(angles))
+    found = torch.stack(rows) if rows else angles.new_empty(0, len(angles))
+    return found.to(tables.dtype)
 
 
 def waves(angles: torch.Tensor, terms: int) -> tuple[torch.Tensor, torch.Tensor]:

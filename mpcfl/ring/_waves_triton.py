@@ -25,10 +25,10 @@ _MAGIC = tl.constexpr(1.5 * 2.0**52)  # added: rounds to nearest, ties to even, 
 _MAGIC_BITS = tl.constexpr(0x4338000000000000)
 
 
-def tables(angles: torch.Tensor, terms: int, scale: int) -> torch.Tensor:
+def tables(angles: torch.Tensor, terms: int, scale: int, dtype: torch.dtype = torch.int64) -> torch.Tensor:
     """See `waves.py`."""
     n = len(angles)
-    out = torch.empty(2, terms, n, dtype=torch.int64, device=angles.device)
+    out = torch.empty(2, terms, n, dtype=dtype, device=angles.device)
     if n:
         with torch.cuda.device_of(angles):
             _tables[(triton.cdiv(n, _WIDTH),)](
@@ -41,7 +41,7 @@ def tables(angles: torch.Tensor, terms: int, scale: int) -> torch.Tensor:
 def combine(angles: torch.Tensor, tables: torch.Tensor, coefficients: Coefficients) -> torch.Tensor:
     """See `waves.py`."""
     n, rows = len(angles), np.concatenate([coefficients.sines, coefficients.cosines])
-    out = torch.empty(len(rows), n, dtype=torch.int64, device=angles.device)
+    out = torch.empty(len(rows), n, dtype=tables.dtype, device=angles.device)
     if out.numel():
         with torch.cuda.device_of(angles):
             _series[(triton.cdiv(n, _WIDTH),)](
@@ -69,8 +69,8 @@ def _tables(angles, real, out, n, terms, scale, scramble, WIDTH: tl.constexpr):
     to = out + place
     apart = terms.to(tl.int64) * n
     for _ in range(terms):
-        tl.store(to, _integer(c * size), mask=inside)
-        tl.store(to + apart, _integer(s * size), mask=inside)
+        tl.store(to, _integer(c * size).to(out.dtype.element_ty), mask=inside)
+        tl.store(to + apart, _integer(s * size).to(out.dtype.element_ty), mask=inside)
         s, before_s = double * s - before_s, s
         c, before_c = double * c - before_c, c
         to += n
@@ -86,7 +86,8 @@ def _series(
     s, c, die = _start(tl.load(angles + place, mask=inside, other=0), real, scramble)
     before_s, before_c, double = -s, c, (c * c - s * s) * 2.0
     step = scramble.to(tl.float64) * 2.0**-32
-    totals = (tl.zeros([WIDTH], tl.int64),) * SERIES
+    kind: tl.constexpr = tables.dtype.element_ty
+    totals = (tl.zeros([WIDTH], kind),) * SERIES
     of = tables + place
     apart = terms.to(tl.int64) * n
     for k in range(terms):
@@ -95,7 +96,7 @@ def _series(
         new = totals[:0]
         for j in tl.static_range(SERIES):
             b = tl.load(coefficients + j * terms + k)
-            of_s, of_c = _integer(b * s + die), _integer(b * c + die)
+            of_s, of_c = _integer(b * s + die).to(kind), _integer(b * c + die).to(kind)
             if j < SINES:
                 new = new + (totals[j] + of_s * cos_r + of_c * sin_r,)
             else:

@@ -3,6 +3,8 @@
     tables(r, terms, scale)                 cos(k r), sin(k r): what a dealer shares
     combine(delta, tables, coefficients)    series in delta + r: what a party makes of its share of the tables
 
+and both modulo 2^32 instead, in `words`, of which an element holds two.
+
 k = 1, 3, ..., 2 terms - 1. Public coefficients multiply shares: were one rounded differently at two parties, even in
 its last bit, the sum of the products would be wrong by a whole share. So nothing here depends on a machine's libm:
 angles are reduced as integers, polynomials and recurrences are single IEEE operations, never a fused one, and integers
@@ -60,43 +62,65 @@ class Coefficients:
 
 
 class Backend(Protocol):
-    """What a kind of device offers, for operands that are checked: angles (n,), everything contiguous."""
+    """What a kind of device offers, for operands that are checked: angles (n,), everything contiguous. Tables are int64
+    or int32, and what is combined of them is of the same type."""
 
-    def tables(self, angles: torch.Tensor, terms: int, scale: int) -> torch.Tensor: ...
+    def tables(self, angles: torch.Tensor, terms: int, scale: int, dtype: torch.dtype) -> torch.Tensor: ...
 
     def combine(self, angles: torch.Tensor, tables: torch.Tensor, coefficients: Coefficients) -> torch.Tensor: ...
 
 
-def tables(angles: torch.Tensor, terms: int, scale: int) -> torch.Tensor:
+def tables(angles: torch.Tensor, terms: int, scale: int, *, words: bool = False) -> torch.Tensor:
     """round(2^scale cos(k a)), round(2^scale sin(k a)) of angles (...,): (2, terms, ...), int64, 0 <= scale < 50.
 
+    words: of angles (n,), and modulo 2^32, two in an element: (2, terms, elements_of(n)), 0 <= scale < 31.
     Bits of an angle above 32 do not count. The recurrence s_{k+2} = 2 cos(2 a) s_k - s_{k-2} loses up to k^2 units of
     2^-53. Cost: local, 2 terms elements an angle.
     """
-    if terms < 1 or not 0 <= scale < 50:
+    if terms < 1 or not 0 <= scale < (31 if words else 50):
         raise ValueError(f"no tables of {terms} terms at scale {scale}")
+    words = words and len(angles) > 0  # nothing cannot be seen as words
+    shape = (2, terms, elements_of(len(angles))) if words else (2, terms, *angles.shape)
     if angles.is_meta:
-        return blank((2, terms, *angles.shape))
-    flat = angles.reshape(-1).contiguous()
-    return _load(angles.device.type).tables(flat, terms, scale).reshape(2, terms, *angles.shape)
+        return blank(shape)
+    flat, dtype = (_even(angles), torch.int32) if words else (angles.reshape(-1), torch.int64)
+    found = _load(angles.device.type).tables(flat.contiguous(), terms, scale, dtype)
+    return found.view(torch.int64).reshape(shape)
 
 
-def combine(angles: torch.Tensor, tables: torch.Tensor, coefficients: Coefficients) -> tuple[torch.Tensor, ...]:
+def combine(
+    angles: torch.Tensor, tables: torch.Tensor, coefficients: Coefficients, *, words: bool = False
+) -> tuple[torch.Tensor, ...]:
     """The sine series of angles + r, then the cosine series, each of the shape of `angles` (...,), which are public;
-    `tables` (2, terms, ...): this party's shares of those of r.
+    `tables` (2, terms, ...): this party's shares of those of r. words: as in `tables`; the series are right modulo
+    2^32.
 
     sin(k (a + r)) = sin(k a) cos(k r) + cos(k a) sin(k r), where c_k sin(k a) is rounded at random, without bias; that
     is an error of sqrt(terms / 6) units, and the tables' own rounding is one of 0.3 c_k.
     Cost: local, 2 terms integer multiply-adds an angle and series.
     """
-    shape, terms = tuple(angles.shape), coefficients.terms
-    if tuple(tables.shape) != (2, terms, *shape):
+    shape, terms, words = tuple(angles.shape), coefficients.terms, words and len(angles) > 0
+    if tuple(tables.shape) != (2, terms, *((elements_of(len(angles)),) if words else shape)):
         raise ValueError(f"tables {tuple(tables.shape)} are not those of {terms} terms and angles {shape}")
     if angles.is_meta or tables.is_meta:
         return (blank(shape),) * len(coefficients)
+    backend = _load(angles.device.type)
+    if words:
+        found = backend.combine(_even(angles).contiguous(), tables.contiguous().view(torch.int32), coefficients)
+        return found[:, : len(angles)].to(torch.int64).unbind()
     flat = tables.reshape(2, terms, angles.numel()).contiguous()
-    found = _load(angles.device.type).combine(angles.reshape(-1).contiguous(), flat, coefficients)
+    found = backend.combine(angles.reshape(-1).contiguous(), flat, coefficients)
     return tuple(one.reshape(shape) for one in found.unbind())
+
+
+def elements_of(words: int) -> int:
+    """How many elements hold so many words."""
+    return -(-words // 2)
+
+
+def _even(angles: torch.Tensor) -> torch.Tensor:
+    """With one more that is zero, if their number is odd."""
+    return torch.cat([angles, angles.new_zeros(1)]) if len(angles) % 2 else angles
 
 
 def horner(x: torch.Tensor, coefficients: Sequence[float]) -> torch.Tensor:

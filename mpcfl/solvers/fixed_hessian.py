@@ -68,9 +68,9 @@ class FixedHessian:
         require_curvature(objective, "fixed_hessian")
 
     @staticmethod
-    def rounds(loss: Loss) -> int:
+    def rounds(loss: Loss, rows: int) -> int:
         """Of an iteration."""
-        return loss.rounds + (4 if loss.periodic else 5)
+        return loss.rounds_of(rows) + (4 if loss.periodic else 5)
 
     def mix(self, k: int) -> int:
         """Momentum after iteration k = 0, 1, ..., in units of 1/32."""

@@ -60,9 +60,9 @@ class Newton:
             raise JobError("[solver] doublings must be 4 to 11")
 
     @staticmethod
-    def rounds(loss: Loss) -> int:
+    def rounds(loss: Loss, rows: int) -> int:
         """Of a step, beyond the first."""
-        return loss.rounds + 11
+        return loss.rounds_of(rows) + 11
 
     def check(self, objective: Objective) -> None:
         """JobError for a loss or a penalty that it cannot be used with."""

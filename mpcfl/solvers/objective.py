@@ -97,6 +97,10 @@ class Loss(ABC):
     def value_of(self, z: Array, coded: Coded) -> Array:
         """The loss of each row, in float64."""
 
+    def rounds_of(self, rows: int) -> int:
+        """Of `derivative` for so many rows."""
+        return self.rounds
+
     def guard_scale(self, bits: int) -> int:
         """Of the guard that belongs to a derivative of 2 bits."""
         return bits + GUARD_SCALE
@@ -151,7 +155,6 @@ class Objective:
         """With the penalty that belongs beside a sum over so many rows."""
         return replace(self, penalty=self.penalty.over(rows))
 
-    @property
-    def rounds(self) -> int:
-        """Of one step of gradient descent."""
-        return 3 + self.loss.rounds + (2 if self.penalty.l1 else 0)
+    def rounds(self, rows: int) -> int:
+        """Of one step of gradient descent through so many rows."""
+        return 3 + self.loss.rounds_of(rows) + (2 if self.penalty.l1 else 0)

@@ -107,15 +107,19 @@ def launches() -> None:
     for public in (True, False):
         _opened_triton.truncated(ring(1024), ring(1024), ring(1024), 20, public)
         _opened_triton.turned(ring(1024), ring(2, 1024), 20, 32, 2, public)
+        _opened_triton.extended(ring(1024), ring(1024), ring(1024), public)
         for cut, k in ((Cut(10, (5, 5, 5)), 1), (Cut(0, even(63, 15)), 1), (Cut(0, even(63, 8)), 40)):
             _cut_triton.read(ring(1024), ring(k), [ring(*part) for part in cut.shapes((1024,))], cut, public)
         short, word, table = Cut(10, (5, 5, 5)), ring(1024, 1), ring(1024, 1, 8)
         _cut_triton.settle(word, table, short, public)
         _cut_triton.settle_product(word, table, table, ring(1024), ring(1024), short, public)
     _waves_triton.tables(ring(1024), 32, 20)
+    _waves_triton.tables(ring(1024), 32, 20, torch.int32)
+    words = torch.empty(2, 32, 1024, dtype=torch.int32)
     for series in (1, 3):
         coefficients = Coefficients(np.ones((series - 1, 32)), np.ones((1, 32)))
         _waves_triton.combine(ring(1024), ring(2, 32, 1024), coefficients)
+        _waves_triton.combine(ring(1024), words, coefficients)
 
 
 def corners() -> None:
@@ -152,6 +156,7 @@ def corners() -> None:
     for n in (1, 17, 1 << 30):
         _opened_triton.truncated(ring(n), ring(n), ring(n), 1, True)
         _opened_triton.turned(ring(n), ring(4, n), 62, 64, 4, True)
+        _opened_triton.extended(ring(n), ring(n), ring(n), True)
         for k in (1, 3):
             cut, table = Cut(58, (2, 2)), ring(n, k, 4)
             _cut_triton.read(ring(n), ring(k), [ring(*part) for part in cut.shapes((n,))], cut, True)

@@ -16,7 +16,7 @@ def test_kernels_compile_to_what_they_were_written_for() -> None:
     run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True)
     kernels = [json.loads(line) for line in run.stdout.splitlines()]
     names = {"_elements", "_rows", "_columns", "_matmul", "_split", "_combine", "_tables", "_series"}
-    names |= {"_truncated", "_turned", "_read", "_settle"}
+    names |= {"_truncated", "_turned", "_extended", "_read", "_settle"}
     assert {kernel["name"] for kernel in kernels} == names
     assert all(kernel["stack"] == 0 and 0 < kernel["registers"] <= 255 for kernel in kernels)
     narrow = {"_elements", "_matmul", "_split", "_read"}

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mpcfl.ring.blank import blank
-from mpcfl.ring.opened import SCRAMBLE, Plain, logical_shift, truncated, turned
+from mpcfl.ring.opened import SCRAMBLE, Plain, extended, logical_shift, truncated, turned
 from tests.ring.interpreted import kernel_devices
 from tests.ring.test_product import EXTREMES, uniform
 
@@ -33,8 +33,17 @@ def test_shares_of_turns_add_up_to_a_multiple_of_a_public_number(cases: int) -> 
         assert share % 2**64 == (word * SCRAMBLE | 1) * ((word >> low) - wanted) % 2**64
 
 
+def test_shares_of_a_word_add_up_to_the_value_it_is_of() -> None:
+    x = torch.tensor([-(2**30), -1, 0, 1, 2**30 - 1, *(uniform(200) >> 33).tolist()])
+    q, one, two = uniform(len(x)) & (2**32 - 1), uniform(len(x), 2)[:, 0], uniform(len(x), 3)[:, 0]
+    c = (x + 2**30 + q) & (2**32 - 1)
+    share = extended(c, one, two, public=True) + extended(c, (q >> 31) - one, q - two, public=False)
+    assert torch.equal(share, x)
+
+
 def test_without_content_there_are_shapes_alone() -> None:
     assert truncated(blank((3, 2)), blank((3, 2)), blank((3, 2)), 5, public=True).shape == (3, 2)
+    assert extended(blank((3, 2)), blank((3, 2)), blank((3, 2)), public=True).shape == (3, 2)
     assert turned(blank((3,)), blank((2, 3)), low=5, width=32, cases=2, public=False).shape == (3,)
 
 
@@ -48,6 +57,8 @@ def test_the_kernels_do_what_the_definition_does(shape: tuple[int, ...], public:
     for bits in (1, 20, 61):
         found = _opened_triton.truncated(*(part.to(device) for part in (c, wrap, high)), bits, public)
         assert torch.equal(found.cpu(), Plain.truncated(c, wrap, high, bits, public))
+    found = _opened_triton.extended(*(part.to(device) for part in (c, wrap, high)), public)
+    assert torch.equal(found.cpu(), Plain.extended(c, wrap, high, public))
     for cases, low, width in ((2, 20, 32), (4, 40, 64), (2, 31, 32)):
         delta, shared = (c & (2**32 - 1) if width == 32 else c), uniform(cases, *shape)
         found = _opened_triton.turned(delta.to(device), shared.to(device), low, width, cases, public)

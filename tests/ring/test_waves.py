@@ -131,6 +131,27 @@ def test_compiled_combinations_are_those_of_torch(sines: int, cosines: int, n: i
         assert found.shape == (sines + cosines, n) and torch.equal(found, wanted)
 
 
+@pytest.mark.parametrize("n", [1, 2, 255, 258])
+def test_words_are_the_low_halves_of_elements_two_in_one(n: int) -> None:
+    angles, shares, c = uniform(n), uniform(2, 7, n + n % 2), coefficients(2, 1, 7)
+    dealt = tables(angles, 7, 30, words=True)
+    assert dealt.shape == (2, 7, (n + 1) // 2) and dealt.dtype == torch.int64
+    assert torch.equal(dealt.view(torch.int32)[..., :n], tables(angles, 7, 30).to(torch.int32))
+    halves = shares.to(torch.int32)
+    found = combine(angles, halves.view(torch.int64), c, words=True)
+    for word, element in zip(found, combine(angles, shares[..., :n], c), strict=True):
+        assert word.shape == (n,) and torch.equal(word.to(torch.int32), element.to(torch.int32))
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_compiled_words_are_those_of_torch(n: int, threads: int) -> None:
+    angles, shares, c = uniform(n), uniform(2, 7, n).to(torch.int32), coefficients(2, 2, 7, 2.0**50)
+    found = _waves_cpu.tables(angles, 7, 30, torch.int32)
+    assert found.dtype == torch.int32 and torch.equal(found, _waves_torch.tables(angles, 7, 30, torch.int32))
+    found = _waves_cpu.combine(angles, shares, c)
+    assert found.dtype == torch.int32 and torch.equal(found, _waves_torch.combine(angles, shares, c))
+
+
 def test_compiled_waves_are_those_of_torch_at_every_corner() -> None:
     n = len(ANGLES)
     for terms in (1, 256):

@@ -35,6 +35,18 @@ def test_combinations_are_those_of_torch(sines: int, cosines: int, device: str) 
 
 
 @kernel_devices
+@pytest.mark.parametrize("n", [2, 258])
+def test_words_are_those_of_torch(n: int, device: str) -> None:
+    from mpcfl.ring import _waves_triton
+
+    found = _waves_triton.tables(uniform(n).to(device), 7, 30, torch.int32)
+    assert torch.equal(found.cpu(), _waves_torch.tables(uniform(n), 7, 30, torch.int32))
+    angles, shares, c = uniform(n), uniform(2, 7, n).to(torch.int32), coefficients(2, 1, 7, 2.0**50)
+    found = _waves_triton.combine(angles.to(device), shares.to(device), c)
+    assert torch.equal(found.cpu(), _waves_torch.combine(angles, shares, c))
+
+
+@kernel_devices
 def test_integers_halfway_go_to_the_even_one(device: str) -> None:
     from mpcfl.ring import _waves_triton
 

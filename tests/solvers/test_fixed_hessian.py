@@ -98,7 +98,7 @@ def test_a_loss_that_is_not_periodic_takes_a_sixth_round(partition: str) -> None
     ]
     table = plain_rows(FEW, y, runs[0].facts, objective, True, None)
     assert np.linalg.norm(table.gradient(weights(runs[0]))) < 1e-3 * np.linalg.norm(table.gradient(np.zeros(5)))
-    assert runs[1].cost().rounds - runs[0].cost().rounds == 3 + 5 == FixedHessian.rounds(objective.loss)
+    assert runs[1].cost().rounds - runs[0].cost().rounds == 3 + 5 == FixedHessian.rounds(objective.loss, len(FEW))
 
 
 # ---- costs -----------------------------------------------------------------------------------------------------------

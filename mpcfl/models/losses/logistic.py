@@ -14,7 +14,7 @@ from mpcfl.errors import DataError, JobError
 from mpcfl.models.losses.class_weight import ClassWeight, weights_of
 from mpcfl.protocols.harmonics import Series, fingerprint
 from mpcfl.protocols.rounds import Protocol
-from mpcfl.protocols.sigmoid import SEEN_BITS, sigmoid
+from mpcfl.protocols.sigmoid import SEEN_BITS, in_words, sigmoid
 from mpcfl.sharing.share import Share
 from mpcfl.solvers.objective import GUARD_SCALE, LABEL, Array, Loss
 
@@ -60,8 +60,11 @@ class Logistic(Loss):
         response = (y[:, None] == np.arange(self.classes)).astype(np.float64)
         return Coded(response=response, weight=weights_of(y, self.class_weight), target=response)
 
+    def rounds_of(self, rows: int) -> int:
+        return 1 + in_words(rows * self.classes)
+
     def derivative(self, z: Share, *, bits: int, factor: float) -> Protocol:
-        """Cost: 1 round, 4 bytes an element of z; offline 2 terms elements each."""
+        """Cost: that of `sigmoid`."""
         value, gone = yield from self._sigmoid(z, bits, factor, slope=False)
         return value, gone.at_scale(bits + GUARD_SCALE)
 

@@ -10,6 +10,7 @@ from mpcfl.errors import GuardError
 from mpcfl.models.descent_twin import descent_twin
 from mpcfl.models.families import BY_ROWS, Parameters, objective_of
 from mpcfl.models.settings import Settings
+from mpcfl.protocols import sigmoid
 from mpcfl.solvers.gradient import Gradient
 from mpcfl.solvers.objective import Loss
 from tests.joint import Array, distance, train_jointly
@@ -64,7 +65,7 @@ def test_the_rounds_of_a_step_are_what_the_objective_says(model: str) -> None:
     before, after = (train_jointly(x, y, settings(model, i)).cost() for i in (1, 2))
     objective = objective_of(model, Parameters())
     assert objective is not None
-    assert after.rounds - before.rounds == objective.rounds
+    assert after.rounds - before.rounds == objective.rounds(len(x))
 
 
 @pytest.mark.parametrize("model", BY_ROWS)
@@ -108,3 +109,29 @@ def test_rows_beyond_the_range_end_the_run_with_advice(model: str) -> None:
     with pytest.raises(GuardError, match="left the range") as caught:
         train_jointly(x, np.clip(y, -3, 3), wanted)
     assert "[model] range" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("partition", ["horizontal", "vertical"])
+@pytest.mark.parametrize("compute", [2, 3])
+def test_logistic_steps_of_many_rows_are_those_of_few(
+    compute: int, partition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tables in words: a fifth round, half the dealer's message, and the twin's weights as before."""
+    (x, y), wanted = CANCER, settings("logistic", 40)
+    few = train_jointly(x, y, wanted, who=compute, partition=partition).cost("offline", compute)
+    monkeypatch.setattr(sigmoid, "MANY", len(x))
+    run = train_jointly(x, y, wanted, who=compute, partition=partition)
+    assert wanted.objective is not None and isinstance(wanted.solver, Gradient)
+    w, _ = descent_twin(x, y, run.facts, wanted.objective, wanted.solver, True)
+    assert distance(np.append(run.outcome.coefficients, run.outcome.intercept), w) < 3e-4
+    longer = train_jointly(x, y, settings("logistic", 41), who=compute, partition=partition)
+    assert longer.cost().rounds - run.cost().rounds == 5 == wanted.objective.rounds(len(x))
+    assert run.cost("offline", compute).bytes < 0.62 * few.bytes
+
+
+def test_rows_that_leave_the_range_are_seen_in_words_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sigmoid, "MANY", 1)
+    solver = Gradient(learning_rate=1.0, iterations=100)
+    narrow = Settings(model="logistic", objective=objective_of("logistic", Parameters(range=8)), solver=solver)
+    with pytest.raises(GuardError, match="left the range"):
+        train_jointly(*CANCER, narrow)
