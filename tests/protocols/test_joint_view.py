@@ -92,7 +92,7 @@ def test_what_a_coalition_can_add_up_is_uniform(data: torch.Tensor, parties: int
         less = value.reshape(-1) - place.sign * dealt[place.operation][place.positions]
         opened.append(less.to(NARROW[place.width]))
     sent = [message for what, peer, message in seen.view[0] if peer == 1 and what != "expanded"]
-    for kind, count in (([part for part in dealt.values() if part.numel()], 12), (opened, 15), (sent, 8)):
+    for kind, count in (([part for part in dealt.values() if part.numel()], 13), (opened, 16), (sent, 8)):
         assert len(kind) == count and uniformity(kind) > UNLIKELY
 
 

@@ -9,6 +9,7 @@ import torch
 from mpcfl.protocols import rounds
 from mpcfl.protocols.comparison import at_least
 from mpcfl.protocols.exponential import exponential
+from mpcfl.protocols.extension import extension
 from mpcfl.protocols.harmonics import Series
 from mpcfl.protocols.lookup import lookup, select
 from mpcfl.protocols.pinned import Pinned
@@ -38,7 +39,8 @@ def program(session: Session, data: torch.Tensor) -> None:
         small = run(session, truncation(square.within(64.0), 28))
         bits = run(session, at_least(small, torch.tensor([1, 1 << 20])))
         together(session, product(small, x), congruence(x, v), select(x[:, :8], bits[:, 0, 0]))
-        together(session, exponential(small, 4, scale=32), sigmoid(x, Series(8, 8), table_scale=16, scale=16))
+        waves = sigmoid(x, Series(8, 8), table_scale=16, scale=16)
+        together(session, exponential(small, 4, scale=32), waves, extension(x))
         run(session, lookup((bits[..., 0] + bits[..., 1]).expand(4, D, D), torch.arange(4)))
 
 
