@@ -10,6 +10,7 @@ import gc
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 
@@ -29,12 +30,14 @@ from mpcfl.world.transport import Mesh
 DEFAULT_TIMEOUT = 60.0
 
 
+@cache
 def load(place: str | torch.device) -> None:
-    """Import CrypTen and the kernels of a device."""
+    """Import CrypTen and the kernels of a device, once."""
     _crypten.load()
     product.load(place)
     waves.load(place)
     cut.load(place)
+    gc.freeze()  # all these modules: a tenth of a second to look through, in the middle of the first fit
 
 
 @contextmanager
@@ -75,7 +78,6 @@ def join(
     if opens:
         require_nccl(roster.names[int(rank)], place)
     load(place)  # seconds, in which nobody waits yet
-    gc.freeze()  # the modules loaded: a tenth of a second to look through, in the middle of the first fit
     store, prefix = store_of_run(int(rank) if rank.isdecimal() else 0, timeout, keeper=roster.names[0])
     mesh = Mesh.connect(
         store,
