@@ -128,11 +128,18 @@ def _plan(options: argparse.Namespace) -> int:
     from mpcfl.cli.assembly import local_facts
     from mpcfl.cli.job import Job
     from mpcfl.cli.plan import facts_from_counts, plan_command
-    from mpcfl.errors import JobError
+    from mpcfl.errors import DataError, JobError
 
     job = Job.load(options.job)
     if (options.rows is None) != (options.columns is None):
         raise JobError("--rows and --columns go together")
+    if options.rows is None:
+        for party in job.parties:
+            if party.data is not None and not job.resolve(party.data).exists():
+                raise DataError(
+                    f"{job.resolve(party.data)}: the table of {party.name} is not here",
+                    hint="say how large the joint table is: --rows ROWS --columns FEATURES",
+                )
     facts = local_facts(job) if options.rows is None else facts_from_counts(job, options.rows, options.columns)
     print(plan_command(job, facts))
     return 0

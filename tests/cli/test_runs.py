@@ -16,6 +16,7 @@ from sklearn.linear_model import LinearRegression
 
 import mpcfl
 from mpcfl.cli.main import main
+from mpcfl.errors import DataError
 from tests.cli.jobs import tables
 from tests.cli.parties import FEATURES, OWNERS, TABLE, train, write_csv, write_job, write_tables
 
@@ -131,6 +132,16 @@ def same_as_run(plan: str, report: dict[str, Any]) -> None:
     assert {row[1]: (int(row[2]), int(row[3].replace(",", ""))) for row in rows if row} == {
         name: (cost["rounds"], cost["bytes"]) for name, cost in first.items()
     }
+
+
+def test_a_plan_where_others_have_the_tables_says_how_it_is_made(
+    demo: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("job.toml", "north.csv"):
+        (tmp_path / name).write_bytes((demo[0] / name).read_bytes())
+    assert main(["plan", str(tmp_path / "job.toml")]) == DataError.exit_code
+    message = capsys.readouterr().err
+    assert "south.csv: the table of south is not here" in message and "--rows ROWS --columns FEATURES" in message
 
 
 def test_a_plan_without_data_needs_counts_only(demo: tuple[Path, str], capsys: pytest.CaptureFixture[str]) -> None:
