@@ -95,8 +95,13 @@ class CsvFile(Source):
             if number == row:
                 if found == faults.NAN and position < len(cells):
                     found = faults.MISSING if not cells[position].strip() else faults.NAN
-                return refused_cell(self.name, f"row {row} (line {line})", column, found)
+                return self._refused_at(f"row {row} (line {line})", column, found)
         return super()._refuse(row, column, found)
+
+    def _refused_at(self, where: str, column: str, found: str) -> DataError:
+        if len(self._header) == 1 and found == faults.MISSING:
+            return refused_cell(self.name, where, column, found, faults.EMPTY_LINE_HINT)
+        return super()._refused_at(where, column, found)
 
     def _records(self) -> Iterator[tuple[int, int, list[str]]]:
         """(1-based data row, line, cells) of every data row; bytes that are not UTF-8 come as lone surrogates."""
@@ -141,7 +146,7 @@ class CsvFile(Source):
                 found = self._found(cells[position], name, kind)
                 if found is not None:
                     found = refused.get(name, found) if found == faults.TEXT else found
-                    return refused_cell(self.name, where, name, found)
+                    return self._refused_at(where, name, found)
         for name in refused:
             return DataError(f"{self.name}: column {name!r} mixes true/false with numbers", hint="write 0 and 1")
         return DataError(

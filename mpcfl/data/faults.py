@@ -22,6 +22,7 @@ NO_VALUE = "a sign that stands for no number"
 """A dash, a question mark, "#DIV/0!"."""
 
 _IMPUTE_HINT = 'fill the cell, drop the row, or (to train) have it imputed: `impute = "mean"` under [data] in the job'
+_EMPTY_HINT = f"leave the cell empty if it is missing, and then {_IMPUTE_HINT.removeprefix('fill the cell, ')}"
 _TEXT_HINT = "give a category one 0/1 column for each value, a date as days since a fixed day, or take the column out"
 HINTS = {
     MISSING: _IMPUTE_HINT,
@@ -30,10 +31,10 @@ HINTS = {
     LARGE: "give the column in larger units (thousands, millions), |x| may be at most 2^40, about 1.1e12; or take it "
     "out, as an identifier is no feature",
     MARKED: "write 1234.5: a decimal point, no separator of thousands, no unit",
-    NO_VALUE: f"leave the cell empty if it is missing, and then {_IMPUTE_HINT.removeprefix('fill the cell, ')}",
+    NO_VALUE: _EMPTY_HINT,
     TEXT: _TEXT_HINT,
     DATE: _TEXT_HINT,
-    BLANKS: _IMPUTE_HINT,
+    BLANKS: _EMPTY_HINT,
     BYTES: "save the file again as UTF-8",
 }
 
@@ -41,12 +42,18 @@ NO_SPREAD_HINT = "leave it out, or subtract a common constant from it"
 NO_TARGET_HINT = "see whether `target` names the right column"
 """For a column, for the target, that is constant or spreads too little for its size."""
 
+CANNOT_IMPUTE = (MISSING, NAN, BLANKS, NO_VALUE)
+"""What a target is not forgiven, whatever is imputed."""
+TARGET_HINT = "fill the cell or drop the row: a target is never imputed"
+EMPTY_LINE_HINT = "an empty line of a file of one column is a missing cell: fill it, or take it away below the last row"
+
 FOLD_VALUES = 2048
 
 
-def refused_cell(name: str, where: str, column: str, found: str) -> DataError:
+def refused_cell(name: str, where: str, column: str, found: str, hint: str | None = None) -> DataError:
+    """`hint`: in place of the one that goes with what was found."""
     needed = "" if found in (LARGE, MARKED) else " where a number is needed"
-    return DataError(f"{name}: {where}, column {column!r}: found {found}{needed}", hint=HINTS.get(found))
+    return DataError(f"{name}: {where}, column {column!r}: found {found}{needed}", hint=hint or HINTS.get(found))
 
 
 def refused_column(name: str, column: str, found: str) -> DataError:

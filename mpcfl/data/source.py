@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from mpcfl.data.faults import LIMIT, column_range, first_fault, refused_cell
+from mpcfl.data.faults import CANNOT_IMPUTE, LIMIT, TARGET_HINT, column_range, first_fault, refused_cell
 from mpcfl.data.schema import Column, Schema
 from mpcfl.errors import DataError
 
@@ -52,7 +52,11 @@ class Source(ABC):
 
     def _refuse(self, row: int, column: str, found: str) -> DataError:
         """The error for the cell of 1-based data row `row`; subclasses that know more say more."""
-        return refused_cell(self.name, f"row {row}", column, found)
+        return self._refused_at(f"row {row}", column, found)
+
+    def _refused_at(self, where: str, column: str, found: str) -> DataError:
+        hint = TARGET_HINT if column == self._target and found in CANNOT_IMPUTE else None
+        return refused_cell(self.name, where, column, found, hint)
 
     @property
     def rows(self) -> int:

@@ -140,7 +140,7 @@ def test_an_imputed_mean_keeps_its_digits_at_a_large_offset(tmp_path: Path) -> N
 def test_a_missing_target_is_refused_whatever_is_imputed(tmp_path: Path) -> None:
     path = write(tmp_path, "a,y\n1,2\n,4\n5,\n")
     message = refused_file(path, impute="mean", target="y")
-    assert "row 3 (line 4), column 'y': found an empty cell" in message
+    assert "row 3 (line 4), column 'y': found an empty cell" in message and "a target is never imputed" in message
 
 
 @pytest.mark.parametrize("impute", ["mean", "zero", {"a": 1.0, "b": 1.0}])
