@@ -28,6 +28,7 @@ from mpcfl.models.training import train
 from mpcfl.report.output import check_folder, write_run
 from mpcfl.report.record import RunRecord
 from mpcfl.report.terminal import summary
+from mpcfl.report.units import listed
 from mpcfl.sharing.keeper import Keeper
 from mpcfl.sharing.reveal import default_receivers
 from mpcfl.version import VERSION
@@ -35,6 +36,7 @@ from mpcfl.world.device import WORDS as DEVICES
 from mpcfl.world.join import join
 from mpcfl.world.session import Session
 
+log = logging.getLogger(__name__)
 Deliver = Callable[[RunRecord], None]
 
 
@@ -107,6 +109,8 @@ def run_party(
             keeper.settle(done=failure is None)
     if failure is not None:
         raise failure
+    if session.name not in receivers:
+        log.info("done: the result is for %s", listed(receivers))
 
 
 def _attempt(deliver: Deliver, record: RunRecord) -> Exception | None:

@@ -75,6 +75,15 @@ class Settings:
         """Iterations between two reveals of the training loss; 0: never."""
         return self.solver.loss_every if isinstance(self.solver, Gradient | FixedHessian | Newton) else 0
 
+    @property
+    def range_hint(self) -> str | None:
+        """What to do where a row left the range of the loss; None for least squares, which has none."""
+        if self.objective is None or not isinstance(self.solver, Newton):
+            return None if self.objective is None else self.objective.loss.range_hint
+        loss = self.objective.loss
+        safer = "gradient" if loss.first_curvature is not None else "fixed_hessian"
+        return f'{loss.range_hint}; or Newton\'s steps went too far, and [solver] name = "{safer}" will do'
+
     def watch(self, facts: Facts) -> TrainingLoss | None:
         """What reveals the training loss on the way, if it is asked for."""
         if not self.loss_every or self.objective is None:

@@ -142,7 +142,7 @@ def _descend(session: Session, facts: Facts, settings: Settings, own: Source | N
     elif isinstance(solver, Gradient):
         outputs |= _by_gram_matrices(session, facts, settings, solver, own, keeper)
     found = reveal(outputs, to=settings.to, reason="what the job asks for", reasons=REASONS)
-    check(found, facts, objective.loss.range_hint if objective else None, STILL_MOVING)
+    check(found, facts, settings.range_hint, STILL_MOVING)
     extras: dict[str, Any] = {} if choice is None else {"selection": choice.report(facts, found)}
     if watch is not None and watch.seen:
         extras["loss"] = [list(one) for one in watch.seen]

@@ -220,6 +220,7 @@ def test_each_party_by_its_name(tmp_path: Path) -> None:
     assert [party.code for party in ended.values()] == [0, 0, 0], ended
     assert "written to" in ended["north"].out
     assert ended["south"].out == ended["east"].out == ""
+    assert ended["south"].err == ended["east"].err == "mpcfl: done: the result is for north\n"
     check_model(tmp_path / "run")
     assert all(entry["to"] == ["north"] for entry in read(tmp_path / "run", "ledger.json"))
 

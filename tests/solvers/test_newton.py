@@ -15,6 +15,7 @@ from mpcfl.models.plain_rows import plain_rows
 from mpcfl.models.plaintext import plaintext_twin
 from mpcfl.models.settings import Settings
 from mpcfl.protocols.harmonics import Series
+from mpcfl.solvers.fixed_hessian import FixedHessian
 from mpcfl.solvers.newton import Newton
 from mpcfl.solvers.objective import Objective
 from mpcfl.solvers.penalty import Penalty
@@ -152,6 +153,19 @@ def test_an_optimum_that_was_not_reached_ends_the_run_with_advice() -> None:
 def test_separable_classes_without_a_penalty_leave_the_range() -> None:
     with pytest.raises(GuardError, match="left the range"):
         train_jointly(FEW, (FEW[:, 0] > 0).astype(float), settings(Newton(), l2=0.0, series=Series(16, 16)))
+
+
+def test_steps_that_go_too_far_are_told_of_a_solver_whose_steps_do_not() -> None:
+    """A target that was not scaled: most rows begin where the loss of Huber has no curvature."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(240, 2))
+    y = 2.5 * x[:, 0] - x[:, 1] + 2 + random.normal(size=240) / 4
+    objective = objective_of("huber", Parameters())
+    with pytest.raises(GuardError, match="left the range") as caught:
+        train_jointly(x, y, Settings(model="huber", objective=objective, solver=Newton()))
+    assert '[solver] name = "fixed_hessian" will do' in str(caught.value.hint)
+    run = train_jointly(x, y, Settings(model="huber", objective=objective, solver=FixedHessian()))
+    assert np.abs(run.outcome.coefficients - [2.5, -1]).max() < 0.1
 
 
 @pytest.mark.parametrize("unit", [1.0, 1000.0])
