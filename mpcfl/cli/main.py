@@ -14,6 +14,9 @@ from pathlib import Path
 from mpcfl.errors import MpcflError
 from mpcfl.version import VERSION
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit code. Expected errors become one message on standard error."""
@@ -30,7 +33,7 @@ def guarded(command: Callable[[], int]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         print("mpcfl: interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

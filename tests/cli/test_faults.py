@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mpcfl.cli.main import INTERRUPTED, guarded
 from tests.cli.jobs import tables
 from tests.cli.parties import OWNERS, PLACES, Fault, train, write_job, write_tables
 
@@ -58,3 +59,20 @@ def test_who_is_missing_from_the_start_is_named(job: Path, tmp_path: Path) -> No
         assert party.code == 5
         assert "east (rank 2) did not arrive within 3 s" in party.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_is_told_to_the_others(job: Path, tmp_path: Path) -> None:
+    """Ctrl-C at south, in the middle."""
+    noted, out = tmp_path / "noted", tmp_path / "run"
+    ended = train(job, out=out, fault=Fault("south", "online", signal.SIGINT, noted), limit=WHOLE)
+    for name in ("north", "east"):
+        assert ended[name].code == 5 and "south stopped: KeyboardInterrupt" in ended[name].err
+    assert list(tmp_path.iterdir()) == [noted]
+
+
+def test_an_interrupt_has_an_exit_code_and_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    assert guarded(interrupted) == INTERRUPTED
+    assert capsys.readouterr().err == "mpcfl: interrupted\n"
