@@ -3,8 +3,7 @@
 A row's place is opened under a mask r modulo 1024 and the dealer shares the unit vector of r (one-time truth tables:
 Ishai et al., TCC 2013, section 3); rotated by what was opened, it points at the row's bin, and the sum over the rows is
 the histogram. Counts are small, so unit vectors are shared modulo 2^16, four values an element, and only the sums are
-brought to the ring: with c = count + r opened modulo 2^16 and count < 2^15, the sum has wrapped if and only if the top
-bit of r is set and that of c is not (as in PROTOCOLS.md, section 2).
+brought to the ring (`mpcfl.protocols.extension`).
 """
 
 from __future__ import annotations
@@ -12,14 +11,15 @@ from __future__ import annotations
 import torch
 
 from mpcfl.offline.dealing import Recipe, deal
+from mpcfl.protocols.extension import extension
 from mpcfl.protocols.rounds import Protocol
 from mpcfl.ring.blank import blank, indices
 from mpcfl.sharing.opening import Masked
-from mpcfl.sharing.share import Share, add_public
+from mpcfl.sharing.share import Share
 
 BINS = 1024
 _LANE = 16  # bits of a count, and of an opened place
-_ROWS = 1 << 14  # of one opening: what is dealt for them takes 32 MB
+_ROWS = 1 << 14  # of one opening: what is dealt for them takes 32 MB, and their counts fit an extension
 
 
 def histogram(places: Share) -> Protocol:
@@ -34,8 +34,9 @@ def histogram(places: Share) -> Protocol:
     counts = []
     for first in range(0, n, _ROWS):
         counts.append((yield from _counted(places[first : first + _ROWS])))
-    lifted = yield from _lifted(places, torch.stack(counts))
-    return lifted.sum(0).within(n)
+    words = Share(places.session, torch.stack(counts), scale=0, bound=_ROWS)
+    whole = yield from extension(words, _LANE)
+    return whole.sum(0).within(n)
 
 
 def _counted(x: Share) -> Protocol:
@@ -51,16 +52,6 @@ def _counted(x: Share) -> Protocol:
     sums.index_add_(0, c & (BINS - 1), units.reshape(-1).view(torch.int16).reshape(n, BINS))
     every = indices(BINS, c)
     return sums.gather(1, (every[:, None] - every) & (BINS - 1)).to(torch.int64).sum(0)
-
-
-def _lifted(x: Share, counts: torch.Tensor) -> Protocol:
-    """Shares in the ring of what `counts` shares modulo 2^16, below 2^15."""
-    session, shape = x.session, tuple(counts.shape)
-    recipe = Recipe("histogram", [shape], [shape] * 2, lambda m: [m[0] & 0xFFFF, (m[0] >> (_LANE - 1)) & 1])
-    (r,), (low, top) = deal(session, recipe)
-    (c,) = yield [Masked(Share(session, counts + r, scale=0, bound=2.0**_LANE), _LANE, "histogram")]
-    wrapped = (1 - (c >> (_LANE - 1))) << _LANE
-    return Share(session, add_public(session, wrapped * top - low, c), scale=0, bound=_ROWS)
 
 
 def _units(r: torch.Tensor) -> torch.Tensor:

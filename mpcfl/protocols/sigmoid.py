@@ -29,13 +29,13 @@ from mpcfl.protocols.harmonics import Series
 from mpcfl.protocols.rounds import Protocol, parallel
 from mpcfl.protocols.turns import away, missing
 from mpcfl.ring.blank import blank
-from mpcfl.ring.opened import WORD_OFFSET
 from mpcfl.ring.waves import ANGLE_BITS, Coefficients, combine, elements_of, tables
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
 
 GUARD_SCALE = 16
 SEEN_BITS = 16  # of z in front of the point, at most: the others of a word are fractional
+_WORD_BITS = 30  # of a result in words, at most: `extension`
 MANY = 1 << 16  # elements, of which tables take words: 30 MB at 29 terms, half of it spared
 STRETCH = 1 << 18  # elements of tables that are dealt at a time: 2 MB stay in a cache, whatever the rows are
 
@@ -61,8 +61,8 @@ def sigmoid(
             hint="use a smaller range of the sigmoid",
         )
     count = math.prod(shape)
-    words = in_words(count) and table_scale + GUARD_SCALE <= WORD_OFFSET
-    left_out = max(0, table_scale + scale - WORD_OFFSET) if words else 0
+    words = in_words(count) and table_scale + GUARD_SCALE <= _WORD_BITS
+    left_out = max(0, table_scale + scale - _WORD_BITS) if words else 0
     coefficients = _coefficients(series, factor, scale - left_out, slope)
     scale_of_word = series.scale - turns
     surplus, low = z.scale - scale_of_word, ANGLE_BITS - turns

@@ -11,8 +11,6 @@ from mpcfl.ring import opened
 _WIDTH = 1024
 _OFFSET = tl.constexpr(opened.OFFSET)
 _SCRAMBLE = tl.constexpr(opened.SCRAMBLE)
-_WORD = tl.constexpr(opened.WORD)
-_WORD_OFFSET = tl.constexpr(opened.WORD_OFFSET)
 
 
 def truncated(c: torch.Tensor, wrap: torch.Tensor, high: torch.Tensor, bits: int, public: bool) -> torch.Tensor:
@@ -38,12 +36,14 @@ def turned(delta: torch.Tensor, shared: torch.Tensor, low: int, width: int, case
     return out
 
 
-def extended(c: torch.Tensor, top: torch.Tensor, low: torch.Tensor, public: bool) -> torch.Tensor:
+def extended(c: torch.Tensor, top: torch.Tensor, low: torch.Tensor, width: int, public: bool) -> torch.Tensor:
     out = torch.empty(c.shape, dtype=torch.int64, device=c.device)
     if out.numel():
         operands = (part.contiguous() for part in (c, top, low))
         with torch.cuda.device_of(c):
-            _extended[(triton.cdiv(out.numel(), _WIDTH),)](*operands, out, out.numel(), PUBLIC=public, WIDTH=_WIDTH)
+            _extended[(triton.cdiv(out.numel(), _WIDTH),)](
+                *operands, out, out.numel(), width, PUBLIC=public, WIDTH=_WIDTH
+            )
     return out
 
 
@@ -77,14 +77,14 @@ def _turned(
     tl.store(out + place, factor * share, mask=inside)
 
 
-@triton.jit
-def _extended(c, top, low, out, n, PUBLIC: tl.constexpr, WIDTH: tl.constexpr):
+@triton.jit(do_not_specialize=["bits"])
+def _extended(c, top, low, out, n, bits, PUBLIC: tl.constexpr, WIDTH: tl.constexpr):
     place = tl.program_id(0).to(tl.int64) * WIDTH + tl.arange(0, WIDTH)
     inside = place < n
     word = tl.load(c + place, mask=inside, other=0)
     one = tl.full([], 1, tl.int64)
-    share = ((1 - ((word >> (_WORD - 1)) & 1)) << _WORD) * tl.load(top + place, mask=inside, other=0)
+    share = ((1 - (word >> (bits - 1))) << bits) * tl.load(top + place, mask=inside, other=0)
     share -= tl.load(low + place, mask=inside, other=0)
     if PUBLIC:
-        share += (word & ((one << _WORD) - 1)) - (one << _WORD_OFFSET)
+        share += word - (one << (bits - 2))
     tl.store(out + place, share, mask=inside)

@@ -2,7 +2,7 @@
 
     truncated(c, wrap, high, bits)        its share of the truncation of what c masks
     turned(delta, shared, low, width)     its share of 0, or of a random element, of what delta masks
-    extended(c, top, low)                 its share modulo 2^64 of what c masks modulo 2^32
+    extended(c, top, low, width)          its share modulo 2^64 of what c masks modulo 2^width
 
 The formulas are those of the protocols that call them (`mpcfl.protocols.truncation`, `turns`, `extension`), and this
 file's, in torch, are their definition. `public`: this party is the one that adds what all of them know.
@@ -19,7 +19,6 @@ from mpcfl.ring._triton import why_not
 from mpcfl.ring.blank import blank
 
 OFFSET = 62  # 2^62 was added before a truncation, so that what is masked is not negative
-WORD, WORD_OFFSET = 32, 30  # bits of what is extended, and 2^30 added before, likewise
 SCRAMBLE = -7046029254386353131  # odd, 2^64 over the golden ratio: Knuth, TAOCP volume 3, section 6.4
 
 
@@ -41,12 +40,12 @@ def turned(
     return _load(delta.device.type).turned(delta, shared, low, width, cases, public)
 
 
-def extended(c: torch.Tensor, top: torch.Tensor, low: torch.Tensor, *, public: bool) -> torch.Tensor:
-    """Of c = x + 2^30 + q mod 2^32, opened, and shares of q's bit 31 (`top`) and of q mod 2^32 (`low`): the share of x.
-    All (...)."""
+def extended(c: torch.Tensor, top: torch.Tensor, low: torch.Tensor, width: int, *, public: bool) -> torch.Tensor:
+    """Of c = x + 2^(width - 2) + q mod 2^width, opened and not negative, and shares of q's bit width - 1 (`top`) and of
+    q mod 2^width (`low`): the share of x. All (...)."""
     if c.is_meta or top.is_meta:
         return blank(c.shape)
-    return _load(c.device.type).extended(c, top, low, public)
+    return _load(c.device.type).extended(c, top, low, width, public)
 
 
 def logical_shift(x: torch.Tensor, bits: int) -> torch.Tensor:
@@ -65,7 +64,9 @@ class Backend(Protocol):
         self, delta: torch.Tensor, shared: torch.Tensor, low: int, width: int, cases: int, public: bool
     ) -> torch.Tensor: ...
 
-    def extended(self, c: torch.Tensor, top: torch.Tensor, low: torch.Tensor, public: bool) -> torch.Tensor: ...
+    def extended(
+        self, c: torch.Tensor, top: torch.Tensor, low: torch.Tensor, width: int, public: bool
+    ) -> torch.Tensor: ...
 
 
 class Plain:
@@ -86,9 +87,9 @@ class Plain:
         return factor * (((delta >> low) & ((1 << (width - low)) - 1)) - found) if public else -factor * found
 
     @staticmethod
-    def extended(c: torch.Tensor, top: torch.Tensor, low: torch.Tensor, public: bool) -> torch.Tensor:
-        share = ((1 - ((c >> (WORD - 1)) & 1)) << WORD) * top - low
-        return share + ((c & ((1 << WORD) - 1)) - (1 << WORD_OFFSET)) if public else share
+    def extended(c: torch.Tensor, top: torch.Tensor, low: torch.Tensor, width: int, public: bool) -> torch.Tensor:
+        share = ((1 - (c >> (width - 1))) << width) * top - low
+        return share + (c - (1 << (width - 2))) if public else share
 
 
 @cache

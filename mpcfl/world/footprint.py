@@ -20,12 +20,14 @@ _BASE = 64 << 20  # bytes that do not depend on the table: rotations of a histog
 @dataclass(slots=True)
 class Footprint:
     """Ring elements. inputs: shares of what the owners bring; pinned: of matrices that stay beside their openings;
-    largest: tuples and openings of the step that takes the most; wide: pinned matrices are multiplied by so many
+    largest: tuples and openings of the step that takes the most; dealt: tuples of the longest message of a dealer, who
+    makes those of a step one after the other; wide: pinned matrices are multiplied by so many
     columns at a time that a GPU keeps their digits."""
 
     inputs: int = 0
     pinned: int = 0
     largest: int = 0
+    dealt: int = 0
     wide: bool = False
     _whole: int = 0  # of the step under way: tuples that are there at once
     _piece: int = 0  # and the longest of those that come piece by piece
@@ -36,6 +38,7 @@ class Footprint:
             self.pinned += count
         if name == "pinned gram" or (name == "pinned product" and masks and _columns(masks[0]) > _NARROW):
             self.wide = True
+        self.dealt = max(self.dealt, count + derived)
         if masks:
             self._whole += count + derived
         else:
@@ -50,7 +53,7 @@ class Footprint:
         """At a compute party, or at the dealer, who has neither inputs nor openings but every mask."""
         largest = max(self.largest, self._whole + self._piece)
         if not computes:
-            return _BASE + ELEMENT * (self.pinned + _PASSING * largest)
+            return _BASE + ELEMENT * (self.pinned + largest + (_PASSING - 1) * self.dealt)
         copies = 2 + (2 * _DIGITS if self.wide and on_gpu else 0)
         return _BASE + ELEMENT * (self.inputs + copies * self.pinned + _PASSING * largest)
 

@@ -31,6 +31,14 @@ def test_every_value_that_words_hold_comes_out_exactly(parties: int) -> None:
         assert torch.equal(extended(parties, VALUES).ring(), VALUES)
 
 
+@pytest.mark.parametrize("parties", PARTIES)
+def test_words_may_have_16_bits(parties: int) -> None:
+    every = torch.arange(-(1 << 14), (1 << 14) + 1)
+    outcome = evaluate(parties, lambda session, x: run(session, extension(x, 16)), Given(every))
+    assert torch.equal(outcome.ring(), every)
+    assert outcome.cost("online")["extension"][2] == 2 * len(every) * (parties - 1)
+
+
 def test_scale_bound_and_shape_are_those_of_the_value() -> None:
     outcome = extended(2, VALUES[:6].reshape(3, 2), scale=20)
     (share, *_) = outcome.results

@@ -33,8 +33,11 @@ def test_more_rows_than_one_opening_takes(parties: int, monkeypatch: pytest.Monk
     n, others = 50, parties - 1
     outcome = evaluate(parties, counted, torch.arange(n) % 7)
     assert outcome.ring()[:8].tolist() == [8, 7, 7, 7, 7, 7, 7, 0] and outcome.ring().sum() == n
-    assert outcome.cost("online") == {"histogram": (5, 5 * others, (2 * n + 4 * 2 * BINS) * others)}
-    assert outcome.cost("offline", parties) == {"histogram": (0, 5, (256 * n + 4 * 2 * BINS) * 8)}
+    assert outcome.cost("online") == {
+        "histogram": (4, 4 * others, 2 * n * others),
+        "extension": (1, others, 4 * 2 * BINS * others),
+    }
+    assert outcome.cost("offline", parties) == {"histogram": (0, 4, 256 * n * 8), "extension": (0, 1, 4 * 2 * BINS * 8)}
 
 
 def test_all_rows_in_one_bin() -> None:

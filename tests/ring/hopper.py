@@ -107,7 +107,7 @@ def launches() -> None:
     for public in (True, False):
         _opened_triton.truncated(ring(1024), ring(1024), ring(1024), 20, public)
         _opened_triton.turned(ring(1024), ring(2, 1024), 20, 32, 2, public)
-        _opened_triton.extended(ring(1024), ring(1024), ring(1024), public)
+        _opened_triton.extended(ring(1024), ring(1024), ring(1024), 32, public)
         for cut, k in ((Cut(10, (5, 5, 5)), 1), (Cut(0, even(63, 15)), 1), (Cut(0, even(63, 8)), 40)):
             _cut_triton.read(ring(1024), ring(k), [ring(*part) for part in cut.shapes((1024,))], cut, public)
         short, word, table = Cut(10, (5, 5, 5)), ring(1024, 1), ring(1024, 1, 8)
@@ -156,7 +156,7 @@ def corners() -> None:
     for n in (1, 17, 1 << 30):
         _opened_triton.truncated(ring(n), ring(n), ring(n), 1, True)
         _opened_triton.turned(ring(n), ring(4, n), 62, 64, 4, True)
-        _opened_triton.extended(ring(n), ring(n), ring(n), True)
+        _opened_triton.extended(ring(n), ring(n), ring(n), 32, True)
         for k in (1, 3):
             cut, table = Cut(58, (2, 2)), ring(n, k, 4)
             _cut_triton.read(ring(n), ring(k), [ring(*part) for part in cut.shapes((n,))], cut, True)

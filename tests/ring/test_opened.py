@@ -37,13 +37,13 @@ def test_shares_of_a_word_add_up_to_the_value_it_is_of() -> None:
     x = torch.tensor([-(2**30), -1, 0, 1, 2**30 - 1, *(uniform(200) >> 33).tolist()])
     q, one, two = uniform(len(x)) & (2**32 - 1), uniform(len(x), 2)[:, 0], uniform(len(x), 3)[:, 0]
     c = (x + 2**30 + q) & (2**32 - 1)
-    share = extended(c, one, two, public=True) + extended(c, (q >> 31) - one, q - two, public=False)
+    share = extended(c, one, two, 32, public=True) + extended(c, (q >> 31) - one, q - two, 32, public=False)
     assert torch.equal(share, x)
 
 
 def test_without_content_there_are_shapes_alone() -> None:
     assert truncated(blank((3, 2)), blank((3, 2)), blank((3, 2)), 5, public=True).shape == (3, 2)
-    assert extended(blank((3, 2)), blank((3, 2)), blank((3, 2)), public=True).shape == (3, 2)
+    assert extended(blank((3, 2)), blank((3, 2)), blank((3, 2)), 32, public=True).shape == (3, 2)
     assert turned(blank((3,)), blank((2, 3)), low=5, width=32, cases=2, public=False).shape == (3,)
 
 
@@ -57,8 +57,10 @@ def test_the_kernels_do_what_the_definition_does(shape: tuple[int, ...], public:
     for bits in (1, 20, 61):
         found = _opened_triton.truncated(*(part.to(device) for part in (c, wrap, high)), bits, public)
         assert torch.equal(found.cpu(), Plain.truncated(c, wrap, high, bits, public))
-    found = _opened_triton.extended(*(part.to(device) for part in (c, wrap, high)), public)
-    assert torch.equal(found.cpu(), Plain.extended(c, wrap, high, public))
+    for width in (16, 32):
+        word = c & ((1 << width) - 1)
+        found = _opened_triton.extended(*(part.to(device) for part in (word, wrap, high)), width, public)
+        assert torch.equal(found.cpu(), Plain.extended(word, wrap, high, width, public))
     for cases, low, width in ((2, 20, 32), (4, 40, 64), (2, 31, 32)):
         delta, shared = (c & (2**32 - 1) if width == 32 else c), uniform(cases, *shape)
         found = _opened_triton.turned(delta.to(device), shared.to(device), low, width, cases, public)

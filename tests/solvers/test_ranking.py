@@ -81,8 +81,8 @@ def test_cost_is_a_round_more_than_22_and_256_offline_elements_a_row_for_the_his
     outcome = evaluate(parties, running(area_under_curve), given(np.zeros(n), bound=100.0), labels(np.zeros(n)))
     online, offline = outcome.cost("online"), outcome.cost("offline", parties)
     assert sum(cost[0] for cost in online.values()) == 22, "scores within 120 need not be clipped first"
-    assert online["histogram"] == (2, 2 * others, (2 * n + 2 * 1024) * others)
-    assert offline["histogram"] == (0, 2, (256 * n + 2 * 1024) * 8)
+    assert online["histogram"] == (1, others, 2 * n * others) and online["extension"] == (1, others, 2 * 1024 * others)
+    assert offline["histogram"] == (0, 1, 256 * n * 8) and offline["extension"] == (0, 1, 2 * 1024 * 8)
     assert online["steps"] == (2, 2 * others, 10 * n * others)
     assert online["pinned matrix"] == (1, others, 8 * n * others)
     wide = evaluate(parties, running(area_under_curve), given(np.zeros(n), bound=121.0), labels(np.zeros(n)))
