@@ -11,6 +11,7 @@ from mpcfl.errors import JobError
 from mpcfl.models.memory import gigabytes, memory_of
 from mpcfl.models.settings import Settings
 from mpcfl.models.training import train
+from mpcfl.version import VERSION
 from mpcfl.world.meter import Meter
 from mpcfl.world.party import Roster
 from mpcfl.world.session import Session
@@ -86,6 +87,7 @@ def describe(job: Job, facts: Facts, plan: Plan) -> str:
     lines += [
         "",
         "Bytes are payload; each message adds 16 bytes of header, and TLS its own. Set-up is not in the plan.",
+        f"Digest of what all parties must have alike: {job.digest(VERSION)[:16]}",
     ]
     return "\n".join(lines)
 

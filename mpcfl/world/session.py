@@ -109,7 +109,8 @@ class Session:
             if theirs[:_DIGEST_BYTES] != own:
                 raise AgreementError(
                     f"{self.name} and {self.roster.names[peer]} do not run the same job and version of mpcfl",
-                    hint="give all parties the same job file (local paths may differ) and the same release of mpcfl",
+                    hint="give all parties the same job file (local paths may differ) and release of mpcfl: the last "
+                    "line of mpcfl plan is then the same",
                 )
             common = secrets[peer].exchange(X25519PublicKey.from_public_bytes(theirs[_DIGEST_BYTES:]))
             low, high = sorted(((self.rank, public[peer]), (peer, theirs[_DIGEST_BYTES:])))

@@ -120,6 +120,7 @@ def same_as_run(plan: str, report: dict[str, Any]) -> None:
     """Rounds, bytes and messages of each party, and the bytes of each protocol of the first."""
     assert f"online rounds {report['rounds_online']};" in plan
     assert f"{report['headroom_bits']:.1f} bits to spare" in plan
+    assert plan.rstrip().endswith(f"must have alike: {report['digest'][:16]}")
     parties = re.findall(r"^ +\d+  (\w+) .* ([\d,]+) +(\d+) +([\d,]+)$", plan, re.MULTILINE)
     number = [(name, *(int(word.replace(",", "")) for word in words)) for name, *words in parties]
     assert number == [
