@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpcfl.data.facts import Aside, Facts
+from mpcfl.errors import JobError
 from mpcfl.models.estimator import Array, Estimator
 from mpcfl.models.families import SIGMOID, Parameters, objective_of
 from mpcfl.models.links import mean_of
@@ -40,13 +41,18 @@ class ByRows(Estimator):
     def __init__(
         self,
         *,
-        solver: Solver,
+        solver: Solver | None = None,
         fit_intercept: bool = True,
         metrics: Sequence[str] = (),
         test_fraction: float = 0.0,
         seed: int = 0,
         to: Sequence[str] | None = None,
     ) -> None:
+        if solver is None:
+            raise JobError(
+                f"{type(self).__name__} has no default solver",
+                hint="solver=mpcfl.Gradient(learning_rate=0.1), mpcfl.FixedHessian() or mpcfl.Newton()",
+            )
         self.solver, self.fit_intercept, self.seed, self.to = solver, fit_intercept, seed, to
         self.metrics, self.test_fraction = tuple(metrics), test_fraction
 

@@ -135,6 +135,13 @@ def test_arguments_that_cannot_be_are_refused_before_anything_is_shared(estimato
         estimator.settings()
 
 
+@pytest.mark.parametrize("kind", [mpcfl.LogisticRegression, mpcfl.LinearSVC, HuberRegressor, mpcfl.PoissonRegressor])
+def test_a_solver_must_be_chosen(kind: type[ByRows]) -> None:
+    with pytest.raises(JobError, match=f"{kind.__name__} has no default solver") as caught:
+        kind()
+    assert "mpcfl.Newton()" in str(caught.value)
+
+
 def test_arguments_are_kept_under_their_names() -> None:
     for estimator in (
         mpcfl.LogisticRegression(classes=4, solver=STEPS),
