@@ -52,7 +52,7 @@ def sigmoid(
     Rounding has no bias but for the dealer's, to nearest: 0.11 * 2^(-1.5 table_scale) of it.
     Cost: 1 round, 4 bytes each; offline 2 terms elements each, and 2 where z has bits for more than one period. The
     slope costs no more. In words (`in_words`): 2 rounds, 12 bytes each (with the slope 16); offline terms + 4 elements
-    each, and the same 2 (terms + 6).
+    each (with it terms + 6), and the same 2.
     """
     session, shape, terms, turns = z.session, z.shape, series.terms, turn_bits(series, z.scale)
     if 64 - z.scale < series.period_bits:
