@@ -32,6 +32,7 @@ from mpcfl.ring.blank import blank
 from mpcfl.ring.waves import ANGLE_BITS, Coefficients, combine, elements_of, tables
 from mpcfl.sharing.opening import Masked
 from mpcfl.sharing.share import Share, add_public
+from mpcfl.world.session import Session
 
 GUARD_SCALE = 16
 SEEN_BITS = 16  # of z in front of the point, at most: the others of a word are fractional
@@ -54,66 +55,93 @@ def sigmoid(
     slope costs no more. In words (`in_words`): 2 rounds, 12 bytes each (with the slope 16); offline terms + 4 elements
     each (with it terms + 6), and the same 2.
     """
-    session, shape, terms, turns = z.session, z.shape, series.terms, turn_bits(series, z.scale)
+    session, turns = z.session, turn_bits(series, z.scale)
     if 64 - z.scale < series.period_bits:
         raise HeadroomError(
             f"{z.scale} bits of scale leave no room for a sigmoid of range {series.range}",
             hint="use a smaller range of the sigmoid",
         )
-    count = math.prod(shape)
-    words = in_words(count) and table_scale + GUARD_SCALE <= _WORD_BITS
+    words = in_words(math.prod(z.shape)) and table_scale + GUARD_SCALE <= _WORD_BITS
     left_out = max(0, table_scale + scale - _WORD_BITS) if words else 0
-    coefficients = _coefficients(series, factor, scale - left_out, slope)
+    dealt = _Dealt(session, z.shape, series.terms, table_scale, turns=turns, words=words)
+
     scale_of_word = series.scale - turns
-    surplus, low = z.scale - scale_of_word, ANGLE_BITS - turns
-    masks: list[torch.Tensor] = []  # at the dealer only: r as a whole, for the tables
-    stretch = at_a_time(session, STRETCH) // (2 * terms)
-
-    def recipe(start: int) -> Recipe:
-        size = min(stretch, count - start)
-
-        def derive(drawn: list[torch.Tensor]) -> list[torch.Tensor]:
-            masks.extend(drawn)
-            piece = masks[0].reshape(-1)[start : start + size]
-            dealt = [tables(piece << turns, terms, table_scale, words=words)]
-            return [*dealt, missing(piece, low=low, width=ANGLE_BITS)] if turns else dealt
-
-        derived = [(2, terms, elements_of(size) if words else size), *([(2, size)] if turns else [])]
-        lanes = [32, 64][: len(derived)] if words else ()
-        return Recipe("sigmoid", [] if start else [shape], derived, derive, lanes=lanes)
-
-    (r,), shared = deal(session, recipe(0))
+    surplus = z.scale - scale_of_word
     word = (z._ring + (1 << surplus >> 1)) >> surplus if surplus >= 0 else z._ring << -surplus
-    (delta,) = yield [Masked(Share(session, word - r, scale=scale_of_word, bound=1.0), ANGLE_BITS, "sigmoid")]
-    pieces: list[Sequence[torch.Tensor]] = []
-    gone: list[torch.Tensor] = []
-    flat = delta.reshape(-1)
-    for start in range(0, max(count, 1), stretch):
-        if start:
-            _, shared = deal(session, recipe(start))
-        if session.holds_shares:
-            piece = flat[start : start + stretch]
-            angles = (piece << turns) & ((1 << ANGLE_BITS) - 1) if turns else piece
-            pieces.append(combine(angles, shared[0], coefficients, words=words))
-            if turns:
-                gone.append(away(session, piece, shared[1], low=low, width=ANGLE_BITS))
+    masked = Share(session, word - dealt.mask(), scale=scale_of_word, bound=1.0)
+    (delta,) = yield [Masked(masked, ANGLE_BITS, "sigmoid")]
+    rings, gone = dealt.combined(delta, _coefficients(series, factor, scale - left_out, slope))
 
     scales = [table_scale + scale - left_out, table_scale + GUARD_SCALE, table_scale + scale - left_out]
     bounds = [0.6 * abs(factor), 0.6, 0.3 * abs(factor)]
-    parts = zip(*pieces, strict=True) if pieces else [[blank((count,))]] * len(coefficients)
-    found = [
-        Share(session, _joined(part).reshape(shape), scale=s, bound=b)
-        for part, s, b in zip(parts, scales, bounds, strict=False)
-    ]
+    found = [Share(session, r, scale=s, bound=b) for r, s, b in zip(rings, scales, bounds, strict=False)]
     if words:
         found = yield from parallel(*[extension(share) for share in found])
     value, guard, *steep = found
     value = value.at_scale(table_scale + scale)
     whole = add_public(session, value._ring, round(factor * 2.0 ** (table_scale + scale - 1)))
     left = add_public(session, guard._ring, 1 << (table_scale + GUARD_SCALE - 1))
-    left = left + _joined(gone).reshape(shape) if gone else left
+    left = left if gone is None else left + gone
     steep = [share.at_scale(value.scale) for share in steep]
     return (value._like(whole, 1.1 * abs(factor)), guard._like(left, 1.1), *steep)
+
+
+class _Dealt:
+    """What the dealer shares for elements of `shape`: one mask, and tables of it in stretches, each dealt when it is
+    due. turns: bits of a word above a period. words: tables are modulo 2^32."""
+
+    def __init__(
+        self, session: Session, shape: tuple[int, ...], terms: int, scale: int, *, turns: int, words: bool
+    ) -> None:
+        self._session, self._shape, self._count = session, shape, math.prod(shape)
+        self._terms, self._scale, self._turns, self._words = terms, scale, turns, words
+        self._stretch = at_a_time(session, STRETCH) // (2 * terms)
+        self._low = ANGLE_BITS - turns
+        self._whole: list[torch.Tensor] = []  # at the dealer only: the mask, for the tables
+        self._first: list[torch.Tensor] = []
+
+    def mask(self) -> torch.Tensor:
+        """This party's share of the mask; the first stretch comes with it."""
+        (r,), self._first = deal(self._session, self._recipe(0))
+        return r
+
+    def combined(
+        self, delta: torch.Tensor, coefficients: Coefficients
+    ) -> tuple[list[torch.Tensor], torch.Tensor | None]:
+        """(this party's shares of the series of all elements; what is `away`, None where no turns are told apart)."""
+        pieces: list[Sequence[torch.Tensor]] = []
+        gone: list[torch.Tensor] = []
+        flat, shared = delta.reshape(-1), self._first
+        for start in range(0, max(self._count, 1), self._stretch):
+            if start:
+                _, shared = deal(self._session, self._recipe(start))
+            if self._session.holds_shares:
+                piece = flat[start : start + self._stretch]
+                angles = (piece << self._turns) & ((1 << ANGLE_BITS) - 1) if self._turns else piece
+                pieces.append(combine(angles, shared[0], coefficients, words=self._words))
+                if self._turns:
+                    gone.append(away(self._session, piece, shared[1], low=self._low, width=ANGLE_BITS))
+        if not pieces:
+            return [blank(self._shape)] * len(coefficients), None
+        return [self._joined(part) for part in zip(*pieces, strict=True)], self._joined(gone) if gone else None
+
+    def _recipe(self, start: int) -> Recipe:
+        size = min(self._stretch, self._count - start)
+
+        def derive(drawn: list[torch.Tensor]) -> list[torch.Tensor]:
+            self._whole.extend(drawn)
+            piece = self._whole[0].reshape(-1)[start : start + size]
+            dealt = [tables(piece << self._turns, self._terms, self._scale, words=self._words)]
+            return [*dealt, missing(piece, low=self._low, width=ANGLE_BITS)] if self._turns else dealt
+
+        entries = elements_of(size) if self._words else size
+        derived: list[tuple[int, ...]] = [(2, self._terms, entries), *([(2, size)] if self._turns else [])]
+        lanes = [32, 64][: len(derived)] if self._words else ()
+        return Recipe("sigmoid", [] if start else [self._shape], derived, derive, lanes=lanes)
+
+    def _joined(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
+        whole = parts[0] if len(parts) == 1 else torch.cat(list(parts))
+        return whole.reshape(self._shape)
 
 
 def in_words(elements: int) -> bool:
@@ -125,10 +153,6 @@ def in_words(elements: int) -> bool:
 def turn_bits(series: Series, scale: int) -> int:
     """2^bits periods of the series are told apart, for z at `scale`."""
     return max(0, min(64 - scale, SEEN_BITS) - series.period_bits)
-
-
-def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 @functools.lru_cache(maxsize=64)
