@@ -80,6 +80,7 @@ def main() -> None:
         return
     device = torch.device(options.device)
     if device.type == "cuda":
+        device = torch.device("cuda", device.index or 0)  # torch wants to be told which
         torch.cuda.set_device(device)
     size = SMALL if options.small else FULL
     clock = Clock(device, budget=0.1 if options.small else 1.0)
